@@ -1,0 +1,35 @@
+// The addresses a program listens on or connects to, as people write them:
+// 127.0.0.1:8080, [::1]:8080, unix:/absolute/path. Host names are not resolved here.
+#pragma once
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <string>
+#include <string_view>
+
+#include "common/net/result.h"
+
+namespace net {
+
+class Address {
+ public:
+  static Result<Address> parse(std::string_view text);
+  // The address a socket is bound to: getsockname(2).
+  static Result<Address> of_socket(int fd);
+
+  int family() const { return storage_.ss_family; }
+  bool is_unix() const { return family() == AF_UNIX; }
+  uint16_t port() const;             // 0 for Unix sockets
+  std::string unix_path() const;     // empty for the others
+  std::string text() const;          // the form parse() takes
+
+  const sockaddr* data() const { return reinterpret_cast<const sockaddr*>(&storage_); }
+  socklen_t size() const { return size_; }
+
+ private:
+  sockaddr_storage storage_{};
+  socklen_t size_ = 0;
+};
+
+}  // namespace net

@@ -1,0 +1,24 @@
+// Listening sockets. Each error says which address, which errno and what to do; for an address in
+// use it names the process that has it, where /proc lets us see it.
+#pragma once
+
+#include <vector>
+
+#include "common/net/address.h"
+#include "common/net/owned_fd.h"
+#include "common/net/result.h"
+
+namespace net {
+
+struct ListenGroup {
+  Address address;               // as bound: the kernel's choice where port 0 was asked for
+  std::vector<OwnedFd> sockets;  // one per thread; for a Unix socket all are the same socket
+};
+
+// Binds and listens `count` sockets on one address. TCP: SO_REUSEPORT spreads connections over
+// them by hash (socket(7)), after a bind without it has shown that nobody else has the port.
+// Unix: one socket, duplicated. The sockets are blocking, close-on-exec, TCP_NODELAY (inherited
+// by accepted sockets).
+Result<ListenGroup> listen_on(const Address& wanted, unsigned count);
+
+}  // namespace net

@@ -1,0 +1,212 @@
+// Wraps liburing where its defaults would lose something: a full submission queue, EINTR, and
+// error messages that name the system call but not the sysctl behind it.
+#include "common/net/ring.h"
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+
+#include <array>
+#include <fstream>
+
+#include "common/check.h"
+
+namespace net {
+namespace {
+
+constexpr const char* kTooOld =
+    "this kernel is too old: ringserve needs Linux 6.1 or newer (multishot receive into a ring "
+    "of provided buffers)";
+
+int read_io_uring_disabled() {
+  int value = 0;
+  std::ifstream("/proc/sys/kernel/io_uring_disabled") >> value;
+  return value;
+}
+
+bool under_seccomp_filter() {
+  std::ifstream status("/proc/self/status");
+  std::string key;
+  while (status >> key) {
+    if (key == "Seccomp:") {
+      int mode = 0;
+      status >> mode;
+      return mode == 2;
+    }
+    status.ignore(4096, '\n');
+  }
+  return false;
+}
+
+// Multishot recv has no flag to ask for; IORING_OP_SEND_ZC came in the same release (6.0).
+bool has_multishot_recv(io_uring* ring) {
+  io_uring_probe* probe = io_uring_get_probe_ring(ring);
+  if (probe == nullptr) return false;
+  const bool supported = io_uring_opcode_supported(probe, IORING_OP_SEND_ZC) != 0;
+  io_uring_free_probe(probe);
+  return supported;
+}
+
+}  // namespace
+
+std::string ring_setup_advice(int errno_value) {
+  const std::string seccomp =
+      "a seccomp filter forbids it: allow io_uring_setup, io_uring_enter and io_uring_register in "
+      "the container's seccomp profile";
+  if (errno_value == EPERM) {
+    const int disabled = read_io_uring_disabled();
+    if (disabled != 0) {
+      return fmt::format(
+          "kernel.io_uring_disabled is {}: 'sysctl kernel.io_uring_disabled=0', or {}", disabled,
+          disabled == 1 ? "run in the group kernel.io_uring_group" : "ask who set it");
+    }
+    return under_seccomp_filter() ? seccomp : "a security module forbids io_uring to this process";
+  }
+  if (errno_value == ENOSYS) {
+    return under_seccomp_filter()
+               ? "this kernel has no io_uring, or " + seccomp
+               : "this kernel was built without io_uring (CONFIG_IO_URING) or is older than 5.1; "
+                 "ringserve needs Linux 6.1 or newer";
+  }
+  if (errno_value == ENOMEM) return "raise RLIMIT_MEMLOCK (ulimit -l)";
+  if (errno_value == EMFILE) return "raise RLIMIT_NOFILE (ulimit -n)";
+  return {};
+}
+
+Result<std::unique_ptr<Ring>> Ring::open(Sizes sizes) {
+  constexpr std::array<unsigned, 3> kFlagChoices = {
+      IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+      IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG, 0};
+  std::unique_ptr<Ring> ring(new Ring);
+  int error = 0;
+  for (const unsigned flags : kFlagChoices) {
+    io_uring_params params{};
+    params.flags = flags | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
+    params.cq_entries = sizes.completions;
+    error = io_uring_queue_init_params(sizes.submissions, &ring->ring_, &params);
+    if (error == 0) {
+      ring->setup_flags_ = flags;
+      break;
+    }
+    ring->ring_.ring_fd = -1;
+    if (error != -EINVAL) break;  // EINVAL: this kernel does not know the flag, try with fewer
+  }
+  if (error != 0) {
+    ring->ring_.ring_fd = -1;
+    return fail("io_uring_setup", -error, ring_setup_advice(-error));
+  }
+  if (!has_multishot_recv(&ring->ring_)) {
+    return fail("io_uring without multishot receive", 0, kTooOld);
+  }
+  // Spares a descriptor look-up on every io_uring_enter(2). Without it all works the same.
+  io_uring_register_ring_fd(&ring->ring_);
+  return ring;
+}
+
+Ring::~Ring() {
+  if (ring_.ring_fd >= 0) io_uring_queue_exit(&ring_);
+}
+
+void Ring::submit_now() {
+  const int submitted = io_uring_submit(&ring_);
+  if (submitted >= 0 || submitted == -EINTR) return;
+  // The kernel is short of memory or keeps an overflow list: let it run what it has deferred.
+  CHECK(submitted == -EAGAIN || submitted == -EBUSY);
+  io_uring_get_events(&ring_);
+}
+
+io_uring_sqe* Ring::next_entry() {
+  io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
+  while (sqe == nullptr) {
+    submit_now();
+    sqe = io_uring_get_sqe(&ring_);
+  }
+  return sqe;
+}
+
+void Ring::reserve(unsigned entries) {
+  while (io_uring_sq_space_left(&ring_) < entries) submit_now();
+}
+
+void Ring::submit_and_wait(std::chrono::nanoseconds timeout) {
+  io_uring_cqe* cqe = nullptr;
+  int result = 0;
+  if (timeout.count() < 0) {
+    result = io_uring_submit_and_wait(&ring_, 1);
+  } else {
+    __kernel_timespec limit{};
+    limit.tv_sec = timeout.count() / 1'000'000'000;
+    limit.tv_nsec = timeout.count() % 1'000'000'000;
+    result = io_uring_submit_and_wait_timeout(&ring_, &cqe, 1, &limit, nullptr);
+  }
+  CHECK(result >= 0 || result == -ETIME || result == -EINTR || result == -EAGAIN ||
+        result == -EBUSY);
+}
+
+void Ring::submit_and_poll() {
+  if ((setup_flags_ & (IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG)) == 0) {
+    if (io_uring_sq_ready(&ring_) > 0) submit_now();
+    return;
+  }
+  const int result = io_uring_submit_and_get_events(&ring_);
+  CHECK(result >= 0 || result == -EINTR || result == -EAGAIN || result == -EBUSY);
+}
+
+std::string Ring::features() const {
+  if ((setup_flags_ & IORING_SETUP_DEFER_TASKRUN) != 0) return "single-issuer, defer-taskrun";
+  if ((setup_flags_ & IORING_SETUP_COOP_TASKRUN) != 0) return "coop-taskrun";
+  return "no set-up flags";
+}
+
+Result<std::unique_ptr<BufferRing>> BufferRing::create(Ring& ring, uint16_t group, unsigned count,
+                                                       unsigned size_bytes) {
+  CHECK(count > 0 && count <= 32768 && (count & (count - 1)) == 0);
+  std::unique_ptr<BufferRing> buffers(new BufferRing(ring, group, count, size_bytes));
+  const size_t entries_bytes = count * sizeof(io_uring_buf);
+  void* memory = ::mmap(nullptr, entries_bytes + size_t{count} * size_bytes,
+                        PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return fail("mmap of the receive buffers", errno);
+  buffers->entries_ = static_cast<io_uring_buf_ring*>(memory);
+  buffers->buffers_ = static_cast<char*>(memory) + entries_bytes;
+
+  // liburing 2.3 has no io_uring_setup_buf_ring(), so the ring is registered by hand.
+  io_uring_buf_reg registration{};
+  registration.ring_addr = reinterpret_cast<uint64_t>(memory);
+  registration.ring_entries = count;
+  registration.bgid = group;
+  const int error = io_uring_register_buf_ring(ring.raw(), &registration, 0);
+  if (error != 0) {
+    return fail("io_uring_register(IORING_REGISTER_PBUF_RING)", -error,
+                error == -EINVAL ? kTooOld : "");
+  }
+  io_uring_buf_ring_init(buffers->entries_);
+  for (unsigned id = 0; id < count; ++id) {
+    io_uring_buf_ring_add(buffers->entries_, buffers->buffer(id), size_bytes,
+                          static_cast<uint16_t>(id), io_uring_buf_ring_mask(count),
+                          static_cast<int>(id));
+  }
+  io_uring_buf_ring_advance(buffers->entries_, static_cast<int>(count));
+  return buffers;
+}
+
+BufferRing::~BufferRing() {
+  if (entries_ == nullptr) return;
+  io_uring_unregister_buf_ring(ring_.raw(), group_);
+  ::munmap(entries_, count_ * sizeof(io_uring_buf) + size_t{count_} * size_bytes_);
+}
+
+std::span<const char> BufferRing::received(const io_uring_cqe& cqe) const {
+  CHECK((cqe.flags & IORING_CQE_F_BUFFER) != 0);
+  const unsigned id = cqe.flags >> IORING_CQE_BUFFER_SHIFT;
+  CHECK(id < count_ && cqe.res >= 0 && static_cast<unsigned>(cqe.res) <= size_bytes_);
+  return {buffer(id), static_cast<size_t>(cqe.res)};
+}
+
+void BufferRing::give_back(const io_uring_cqe& cqe) {
+  const unsigned id = cqe.flags >> IORING_CQE_BUFFER_SHIFT;
+  CHECK(id < count_);
+  io_uring_buf_ring_add(entries_, buffer(id), size_bytes_, static_cast<uint16_t>(id),
+                        io_uring_buf_ring_mask(count_), 0);
+  io_uring_buf_ring_advance(entries_, 1);
+}
+
+}  // namespace net

@@ -1,0 +1,325 @@
+// The state machine: what comes in, what goes out, and how it ends. What is said in between is in
+// connection_answers.cc. Relies on: one multishot receive per connection, every other operation
+// counted in operations_ or in its transfer. Never frees what the kernel may still write to.
+#include "server/connection.h"
+
+#include <poll.h>
+#include <spdlog/spdlog.h>
+
+#include <cerrno>
+
+#include "common/check.h"
+#include "server/operation.h"
+
+namespace ringserve {
+namespace {
+
+// Requests that arrive while a reply is on its way are kept up to here; beyond, the client has to
+// wait: the receive is cancelled and TCP's window closes.
+constexpr size_t kInputBytesMax = 64 * 1024;
+
+// After the last reply: how long the client may take to close, its input discarded. A plain
+// close() with unread input sends RST, which destroys the reply in flight (RFC 9112 section 9.6).
+constexpr int64_t kLingerMs = 3'000;
+
+}  // namespace
+
+Connection::Connection(SlotId id, Services& services, int socket, bool is_tcp)
+    : id_(id), services_(services), socket_(socket), is_tcp_(is_tcp) {}
+
+Connection::~Connection() { CHECK(finished()); }
+
+void Connection::start() {
+  ++services_.statistics.connections;
+  arm_receive();
+  // Also while draining: a client that was accepted last may still send its request.
+  services_.timers.set(id_.slot, services_.now_ms + services_.timeouts.idle_ms);
+}
+
+// --- receiving ---
+
+void Connection::arm_receive() {
+  io_uring_sqe* sqe = services_.ring.next_entry();
+  io_uring_prep_recv_multishot(sqe, socket_.get(), nullptr, 0, 0);
+  sqe->flags |= IOSQE_BUFFER_SELECT;
+  sqe->buf_group = services_.receive_buffers.group();
+  io_uring_sqe_set_data64(sqe, pack(Operation::receive, id_));
+  receiving_ = true;
+  receive_cancelled_ = false;
+  ++operations_;
+}
+
+void Connection::cancel(Operation operation) {
+  io_uring_sqe* sqe = services_.ring.next_entry();
+  io_uring_prep_cancel64(sqe, pack(operation, id_), 0);
+  sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+  io_uring_sqe_set_data64(sqe, pack(Operation::ignored));
+}
+
+void Connection::cancel_receive() {
+  if (!receiving_ || receive_cancelled_) return;
+  cancel(Operation::receive);
+  receive_cancelled_ = true;
+}
+
+bool Connection::wants_input() const {
+  if (state_ == State::closing || input_ended_) return false;
+  return input_ == nullptr || input_->bytes.size() - input_->at <= kInputBytesMax;
+}
+
+void Connection::on_received(const io_uring_cqe& cqe) {
+  if ((cqe.flags & IORING_CQE_F_MORE) == 0) {
+    receiving_ = false;
+    --operations_;
+  }
+  if (cqe.res > 0) {
+    take_input(services_.receive_buffers.received(cqe));
+  } else if (cqe.res == 0) {
+    input_ended();
+  } else if (cqe.res != -ENOBUFS && cqe.res != -ECANCELED && cqe.res != -EINTR) {
+    close(true);
+  }
+  if ((cqe.flags & IORING_CQE_F_BUFFER) != 0) services_.receive_buffers.give_back(cqe);
+  if (!receiving_ && wants_input()) arm_receive();
+}
+
+void Connection::take_input(std::span<const char> bytes) {
+  if (state_ == State::lingering || state_ == State::closing || close_after_reply_) return;
+  if (!may_answer() || input_ != nullptr) return stash(bytes);
+  const size_t taken = consume(bytes);
+  if (taken < bytes.size() && state_ != State::lingering && state_ != State::closing) {
+    stash(bytes.subspan(taken));
+  }
+  if (state_ == State::reading) wait_for_request();
+}
+
+void Connection::stash(std::span<const char> bytes) {
+  if (input_ == nullptr) input_ = std::make_unique<Input>();
+  input_->bytes.append(bytes.data(), bytes.size());
+  if (input_->bytes.size() - input_->at > kInputBytesMax) cancel_receive();
+}
+
+void Connection::input_ended() {
+  input_ended_ = true;
+  if (state_ == State::lingering) close(false);
+  if (state_ == State::reading) wait_for_request();
+}
+
+// A request is complete, or broken, or its client waits to be told whether to send the body.
+bool Connection::request_is_answerable() const {
+  return parser_->state() != http::RequestParser::State::incomplete ||
+         (parser_->in_body() && parser_->request().expects_continue);
+}
+
+// Answers the requests in `bytes` until one has to wait; returns how many bytes are done with.
+size_t Connection::consume(std::span<const char> bytes) {
+  size_t taken = 0;
+  while (taken < bytes.size() && may_answer()) {
+    if (!has_room()) {
+      flush();
+      continue;
+    }
+    if (parser_ == nullptr) parser_ = services_.parsers.take();
+    taken += parser_->feed(bytes.subspan(taken));
+    if (!request_is_answerable()) break;
+    answer();
+  }
+  if (state_ == State::reading) flush();
+  give_back_idle_parser();
+  return taken;
+}
+
+void Connection::give_back_idle_parser() {
+  if (parser_ == nullptr || lookup_ != nullptr || parser_->started()) return;
+  services_.parsers.give_back(std::move(parser_));
+}
+
+// After something has ended that input had to wait for.
+void Connection::pump() {
+  while (state_ == State::reading) {
+    if (lookup_ != nullptr) {
+      if (lookup_->outcome == files::Lookup::Outcome::wants_open) return;
+      auto lookup = std::move(lookup_);
+      answer_lookup(*lookup);
+      services_.lookups.give_back(std::move(lookup));
+      give_back_idle_parser();
+      if (state_ == State::reading) flush();
+    } else if (input_ != nullptr && input_->at < input_->bytes.size()) {
+      input_->at += consume(std::span(input_->bytes).subspan(input_->at));
+    } else {
+      input_.reset();
+      break;
+    }
+  }
+  if (!receiving_ && wants_input()) arm_receive();
+  if (state_ == State::reading) wait_for_request();
+}
+
+// --- sending ---
+
+bool Connection::has_room() const {
+  return transfer_ == nullptr ||
+         transfer_->room() >= http::kReplyHeadBytesMax + send::Transfer::kCopiedBodyBytesMax;
+}
+
+send::Transfer& Connection::outgoing() {
+  if (transfer_ == nullptr) {
+    transfer_ = services_.transfers.take();
+    transfer_->socket = socket_.get();
+    transfer_->is_tcp = is_tcp_;
+    transfer_->owner = owner_bits(id_);
+  }
+  return *transfer_;
+}
+
+void Connection::flush() {
+  CHECK(state_ == State::reading);
+  if (transfer_ == nullptr) return;
+  state_ = State::replying;
+  settle(services_.path.advance(*transfer_));
+}
+
+void Connection::settle(send::Outcome outcome) {
+  switch (outcome.progress) {
+    case send::Progress::done:
+      return transfer_done();
+    case send::Progress::again:
+      services_.runnable.push_back(owner_bits(id_));
+      break;
+    case send::Progress::blocked:
+      await_writable();
+      break;
+    case send::Progress::in_flight:
+    case send::Progress::starved:
+      break;
+    case send::Progress::failed:
+      if (outcome.error != EPIPE && outcome.error != ECONNRESET) {
+        spdlog::error("{}: {} while sending; connection reset", transfer_->file().name,
+                      net::errno_name(outcome.error));
+      }
+      return close(true);
+    case send::Progress::truncated:
+      spdlog::warn("{}: file truncated while it was being sent; connection reset",
+                   transfer_->file().name);
+      return close(true);
+  }
+  services_.timers.set(id_.slot, services_.now_ms + services_.timeouts.send_ms);
+}
+
+void Connection::transfer_done() {
+  CHECK(transfer_->empty() && transfer_->in_flight == 0);
+  release_transfer();
+  state_ = State::reading;
+  request_timed_ = false;
+  if (close_after_reply_) linger();
+}
+
+void Connection::release_transfer() {
+  services_.path.release(*transfer_);
+  services_.statistics.sent_bytes += transfer_->sent_bytes();
+  services_.transfers.give_back(std::move(transfer_));
+}
+
+void Connection::await_writable() {
+  CHECK(!awaiting_writable_);
+  io_uring_sqe* sqe = services_.ring.next_entry();
+  io_uring_prep_poll_add(sqe, socket_.get(), POLLOUT);
+  io_uring_sqe_set_data64(sqe, pack(Operation::writable, id_));
+  awaiting_writable_ = true;
+  ++operations_;
+}
+
+void Connection::on_writable(const io_uring_cqe&) {
+  awaiting_writable_ = false;
+  --operations_;
+  on_turn();
+}
+
+void Connection::on_turn() {
+  if (state_ != State::replying) return;
+  settle(services_.path.advance(*transfer_));
+  pump();
+}
+
+void Connection::on_path_completed(unsigned tag, const io_uring_cqe& cqe) {
+  CHECK(transfer_ != nullptr && transfer_->in_flight > 0);
+  if ((cqe.flags & IORING_CQE_F_MORE) == 0) --transfer_->in_flight;
+  if (state_ == State::replying) {
+    settle(services_.path.completed(*transfer_, tag, cqe));
+    pump();
+  } else if (transfer_->in_flight == 0) {
+    release_transfer();
+  }
+}
+
+// --- ending ---
+
+// Between requests, or with part of one: sets the deadline, or closes if no more can come.
+void Connection::wait_for_request() {
+  CHECK(state_ == State::reading);
+  if (lookup_ != nullptr) {
+    services_.timers.set(id_.slot, services_.now_ms + services_.timeouts.send_ms);
+    return;
+  }
+  if (input_ended_) return close(false);
+  if (parser_ == nullptr) {
+    if (services_.draining) return linger();
+    request_timed_ = false;
+    services_.timers.set(id_.slot, services_.now_ms + services_.timeouts.idle_ms);
+  } else if (!request_timed_) {
+    request_timed_ = true;
+    services_.timers.set(id_.slot, services_.now_ms + services_.timeouts.header_ms);
+  }
+}
+
+void Connection::on_deadline() {
+  switch (state_) {
+    case State::reading:
+      if (parser_ == nullptr || lookup_ != nullptr) return close(lookup_ != nullptr);
+      keep_alive_ = false;
+      answer_with_error(408);
+      flush();
+      return;
+    case State::replying:
+      return close(true);
+    case State::lingering:
+      return close(false);
+    case State::closing:
+      return;
+  }
+}
+
+void Connection::drain() {
+  if (state_ == State::reading && lookup_ == nullptr && parser_ == nullptr) linger();
+}
+
+void Connection::abort() {
+  if (state_ != State::closing) close(true);
+}
+
+void Connection::linger() {
+  if (input_ended_ || ::shutdown(socket_.get(), SHUT_WR) < 0) return close(false);
+  state_ = State::lingering;
+  input_.reset();
+  if (!receiving_) arm_receive();
+  services_.timers.set(id_.slot, services_.now_ms + kLingerMs);
+}
+
+// The socket itself is closed when the last operation has let go of it.
+void Connection::close(bool reset) {
+  CHECK(state_ != State::closing);
+  state_ = State::closing;
+  services_.timers.cancel(id_.slot);
+  if (reset) {
+    const ::linger at_once{1, 0};  // socket(7): close sends RST and drops what is queued
+    (void)::setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  }
+  input_.reset();
+  cancel_receive();
+  if (awaiting_writable_) cancel(Operation::writable);
+  if (transfer_ == nullptr) return;
+  transfer_->aborted = true;
+  if (transfer_->in_flight == 0) release_transfer();
+}
+
+}  // namespace ringserve

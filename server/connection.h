@@ -1,0 +1,112 @@
+// One client: reading → replying → reading … → lingering → closing. Requests are answered in
+// order; replies from memory are gathered into one send; a reply from a file goes out before the
+// next request is looked at. Lives in a slot of its worker and is used by that thread only. Idle it
+// owns its socket and nothing else.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+
+#include "server/operation.h"
+#include "server/services.h"
+#include "server/slots.h"
+
+namespace ringserve {
+
+class Connection {
+ public:
+  // Takes the socket over. start() begins to receive.
+  Connection(SlotId id, Services& services, int socket, bool is_tcp);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  void start();
+
+  // What happened; the worker calls these.
+  void on_received(const io_uring_cqe& cqe);
+  void on_writable(const io_uring_cqe& cqe);
+  void on_file_opened(const io_uring_cqe& cqe);
+  void on_path_completed(unsigned tag, const io_uring_cqe& cqe);
+  void on_turn();      // it asked to be run again
+  void on_deadline();
+  void drain();        // close after the running response, or now if there is none
+  void abort();        // reset at once
+
+  // Nothing refers to it any more: the worker may destroy it.
+  bool finished() const {
+    return state_ == State::closing && operations_ == 0 &&
+           (transfer_ == nullptr || transfer_->in_flight == 0);
+  }
+  SlotId id() const { return id_; }
+
+ private:
+  enum class State : uint8_t { reading, replying, lingering, closing };
+
+  // --- receiving ---
+  void arm_receive();
+  void cancel_receive();
+  void cancel(Operation operation);
+  void take_input(std::span<const char> bytes);
+  void stash(std::span<const char> bytes);
+  void input_ended();
+  size_t consume(std::span<const char> bytes);
+  void pump();
+
+  bool wants_input() const;
+  void give_back_idle_parser();
+  bool request_is_answerable() const;
+
+  // --- answering ---
+  bool may_answer() const {
+    return state_ == State::reading && lookup_ == nullptr && !close_after_reply_;
+  }
+  void answer();
+  void look_up(const http::Request& request);
+  void submit_open();
+  void answer_lookup(const files::Lookup& lookup);
+  void answer_with_file(const files::FileRef& file);
+  void answer_with_redirect(const std::string& path);
+  void answer_with_error(int status);
+  void request_answered();
+  send::Transfer& outgoing();
+  bool has_room() const;
+
+  // --- sending ---
+  void flush();
+  void settle(send::Outcome outcome);
+  void transfer_done();
+  void await_writable();
+
+  // --- ending ---
+  void wait_for_request();
+  void linger();
+  void close(bool reset);
+  void release_transfer();
+
+  SlotId id_;
+  Services& services_;
+  net::OwnedFd socket_;
+  State state_ = State::reading;
+  bool is_tcp_ : 1;
+  bool receiving_ : 1 = false;         // a multishot receive is armed
+  bool receive_cancelled_ : 1 = false;
+  bool awaiting_writable_ : 1 = false;
+  bool input_ended_ : 1 = false;       // the client has sent its FIN
+  bool close_after_reply_ : 1 = false;
+  bool keep_alive_ : 1 = true;         // of the request being answered
+  bool request_timed_ : 1 = false;     // the deadline is that of the request being received
+  uint16_t operations_ = 0;  // ring operations that will still complete with this slot's name
+
+  struct Input {
+    std::string bytes;
+    size_t at = 0;
+  };
+  std::unique_ptr<http::RequestParser> parser_;  // a request has begun to arrive, or is being looked up
+  std::unique_ptr<send::Transfer> transfer_;     // replies being gathered or sent
+  std::unique_ptr<files::Lookup> lookup_;        // waits for the disk
+  std::unique_ptr<Input> input_;                 // received while a reply was on its way
+};
+
+}  // namespace ringserve

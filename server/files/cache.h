@@ -1,0 +1,71 @@
+// Paths to open files, least recently used first to go, bounded in descriptors and in bytes of
+// bodies held in memory. One thread.
+#pragma once
+
+#include <list>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "server/files/file.h"
+
+namespace ringserve::files {
+
+class Cache {
+ public:
+  struct Entry {
+    std::string path;        // as asked for: "docs/" for docs/index.html
+    FileRef file;
+    int64_t trusted_until_ms = 0;  // after this the path is looked at again
+    uint32_t epoch = 0;            // of the watched tree when it was looked at
+    bool watched = false;
+  };
+
+  Cache(size_t files_max, size_t body_bytes_max)
+      : files_max_(files_max), body_bytes_max_(body_bytes_max) {}
+
+  // Null if absent. Makes it the most recently used.
+  Entry* find(std::string_view path);
+  // Adds or replaces. The reference is valid until the next call.
+  Entry& put(std::string_view path, FileRef file);
+  void erase(std::string_view path);
+
+  // Whether the entry may be served without a look at the path.
+  bool is_trusted(const Entry& entry, int64_t now_ms) const {
+    return now_ms < entry.trusted_until_ms && (!entry.watched || entry.epoch == epoch_);
+  }
+  // Something changed at this path, or somewhere: look again before serving from it.
+  void distrust(std::string_view path);
+  void distrust_all_watched() {
+    ++epoch_;
+    ++changes_;
+  }
+  uint32_t epoch() const { return epoch_; }
+  // How many changes were heard of so far: a look-up that overlaps one cannot be sure of itself.
+  uint64_t changes() const { return changes_; }
+
+  // Makes room for a body of that size; false if it cannot be held. account_body() then counts it.
+  bool make_room_for_body(uint64_t bytes);
+  void account_body(uint64_t bytes) { body_bytes_ += bytes; }
+
+  // Drops every entry whose file nobody else refers to; returns how many.
+  size_t shed();
+
+  size_t files() const { return entries_.size(); }
+  size_t body_bytes() const { return body_bytes_; }
+
+ private:
+  using List = std::list<Entry>;
+  void remove(List::iterator entry);
+  void drop_body(File& file);
+
+  size_t files_max_;
+  size_t body_bytes_max_;
+  size_t body_bytes_ = 0;
+  uint32_t epoch_ = 0;
+  uint64_t changes_ = 0;
+  List entries_;  // most recently used first
+  std::unordered_map<std::string_view, List::iterator> by_path_;  // keys point into the entries
+};
+
+}  // namespace ringserve::files

@@ -1,0 +1,99 @@
+// A change of a name inside a watched directory distrusts the cached paths it may concern: the
+// name itself and, for an index name, its directory. A change of a directory (renamed, removed,
+// replaced) distrusts all: it is rare, and a second look costs three microseconds a file.
+#include "server/files/watcher.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/magic.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+
+#include "server/files/cache.h"
+
+namespace ringserve::files {
+namespace {
+
+constexpr uint32_t kEvents = IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE | IN_CREATE | IN_DELETE |
+                             IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF;
+constexpr uint32_t kDirectoryItself = IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_UNMOUNT;
+constexpr long kXfsMagic = 0x58465342;  // fs/xfs/libxfs/xfs_format.h
+constexpr long kZfsMagic = 0x2fc12fc1;
+
+// Only file systems that nobody can change behind this kernel's back.
+bool reports_all_changes(int fd) {
+  struct statfs facts {};
+  if (::fstatfs(fd, &facts) < 0) return false;
+  const long type = static_cast<long>(facts.f_type);
+  return type == EXT4_SUPER_MAGIC || type == kXfsMagic || type == BTRFS_SUPER_MAGIC ||
+         type == TMPFS_MAGIC || type == F2FS_SUPER_MAGIC || type == kZfsMagic;
+}
+
+}  // namespace
+
+Watcher::Watcher(int root_fd) : root_fd_(root_fd) {
+  if (reports_all_changes(root_fd)) inotify_.reset(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+}
+
+bool Watcher::watch_directory(std::string_view directory) {
+  const std::string name(directory);
+  if (watches_.count(name) != 0) return true;
+  if (watches_.size() >= kWatchesMax) return false;
+  net::OwnedFd fd(::openat(root_fd_, name.empty() ? "." : name.c_str(),
+                           O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd.valid() || !reports_all_changes(fd.get())) return false;
+  const std::string by_fd = fmt::format("/proc/self/fd/{}", fd.get());
+  const int watch = ::inotify_add_watch(inotify_.get(), by_fd.c_str(), kEvents | IN_ONLYDIR);
+  if (watch < 0) return false;
+  // One inode under two names (a bind mount): events would name only one of them.
+  if (!directories_.emplace(watch, name).second) return false;
+  watches_.emplace(name, watch);
+  return true;
+}
+
+bool Watcher::watch_path(std::string_view name) {
+  if (!inotify_.valid() || !watch_directory("")) return false;
+  for (size_t slash = name.find('/'); slash != std::string_view::npos;
+       slash = name.find('/', slash + 1)) {
+    if (!watch_directory(name.substr(0, slash))) return false;
+  }
+  return true;
+}
+
+void Watcher::read_events(Cache& cache, const std::vector<std::string>& index_names) {
+  alignas(inotify_event) char buffer[16 * 1024];
+  ssize_t length = 0;
+  while ((length = ::read(inotify_.get(), buffer, sizeof buffer)) > 0) {
+    for (const char* at = buffer; at < buffer + length;) {
+      const auto* event = reinterpret_cast<const inotify_event*>(at);
+      at += sizeof *event + event->len;
+      const auto directory = directories_.find(event->wd);
+      if ((event->mask & (IN_Q_OVERFLOW | IN_ISDIR | kDirectoryItself)) != 0 ||
+          directory == directories_.end()) {
+        cache.distrust_all_watched();
+      }
+      if (directory == directories_.end()) continue;
+      if ((event->mask & kDirectoryItself) != 0) {
+        // Its name may come to mean another directory: that one gets a watch of its own.
+        if ((event->mask & IN_IGNORED) == 0) ::inotify_rm_watch(inotify_.get(), event->wd);
+        watches_.erase(directory->second);
+        directories_.erase(directory);
+        continue;
+      }
+      if (event->len == 0) continue;
+      const std::string_view name(event->name);
+      const std::string prefix = directory->second.empty() ? "" : directory->second + "/";
+      cache.distrust(prefix + std::string(name));
+      if (std::find(index_names.begin(), index_names.end(), name) != index_names.end()) {
+        cache.distrust(prefix);
+      }
+    }
+  }
+}
+
+}  // namespace ringserve::files

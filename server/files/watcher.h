@@ -1,0 +1,38 @@
+// inotify(7) on the directories of cached files, so that a replaced file is noticed at once and an
+// unchanged one is not looked at again and again. What inotify cannot see (links, other hard
+// links, network file systems) is not watched; the caller revalidates it often instead.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "common/net/owned_fd.h"
+
+namespace ringserve::files {
+
+class Cache;
+
+class Watcher {
+ public:
+  static constexpr size_t kWatchesMax = 8192;  // per worker; the system's limit may be lower
+
+  // Watches nothing if the file system of `root_fd` reports no changes, or inotify is exhausted.
+  explicit Watcher(int root_fd);
+
+  int fd() const { return inotify_.get(); }
+  // Watches every directory from the root to the one that holds `name`; false if one cannot be.
+  bool watch_path(std::string_view name);
+  void read_events(Cache& cache, const std::vector<std::string>& index_names);
+
+ private:
+  bool watch_directory(std::string_view directory);
+
+  int root_fd_;
+  net::OwnedFd inotify_;
+  std::unordered_map<std::string, int> watches_;       // directory below the root -> descriptor
+  std::unordered_map<int, std::string> directories_;   // and back
+};
+
+}  // namespace ringserve::files

@@ -1,0 +1,271 @@
+// llhttp in strict mode refuses bare CR and LF, NUL, spaces before the colon, duplicate
+// Content-Length and Content-Length beside Transfer-Encoding. It does not refuse obs-fold, empty
+// field names, HTTP/0.9 or HTTP/2.0 versions, and knows no limits: those are added here.
+#include "server/http/request_parser.h"
+
+#include <strings.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <string_view>
+
+#include "common/check.h"
+#include "server/http/limits.h"
+
+namespace ringserve::http {
+
+enum class RequestParser::Field : unsigned char { unread, host, kept, other };
+
+void Request::clear() {
+  method = Method::other;
+  version_minor = 1;
+  keep_alive = expects_continue = false;
+  for (std::string* text : {&target, &if_match, &if_none_match, &if_modified_since,
+                            &if_unmodified_since, &if_range, &range}) {
+    text->clear();
+  }
+}
+
+namespace {
+
+// RFC 9110 section 5.6.2.
+bool is_token_char(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return (byte >= '0' && byte <= '9') || ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z') ||
+         (byte != 0 && std::strchr("!#$%&'*+-.^_`|~", byte) != nullptr);
+}
+
+bool equals_ignoring_case(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && ::strncasecmp(a.data(), b.data(), a.size()) == 0;
+}
+
+}  // namespace
+
+struct RequestParser::Callbacks {
+  static RequestParser& self(llhttp_t* llhttp) {
+    return *static_cast<RequestParser*>(llhttp->data);
+  }
+
+  static int on_url(llhttp_t* llhttp, const char* at, size_t length) {
+    RequestParser& parser = self(llhttp);
+    if (parser.request_.target.size() + length > kTargetBytesMax) return parser.refuse(414);
+    parser.request_.target.append(at, length);
+    return 0;
+  }
+
+  static int on_version_complete(llhttp_t* llhttp) {
+    self(llhttp).version_seen_ = true;
+    return 0;
+  }
+
+  static int on_header_field(llhttp_t* llhttp, const char* at, size_t length) {
+    RequestParser& parser = self(llhttp);
+    if (parser.in_body_) return 0;  // a trailer: discarded like the body it ends
+    for (size_t i = 0; i < length && parser.name_bytes_ + i < sizeof parser.name_; ++i) {
+      const char c = at[i];
+      parser.name_[parser.name_bytes_ + i] = c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+    }
+    parser.name_bytes_ += length;
+    return 0;
+  }
+
+  static int on_header_field_complete(llhttp_t* llhttp) {
+    RequestParser& parser = self(llhttp);
+    if (parser.in_body_) return 0;
+    if (parser.name_bytes_ == 0) return parser.refuse(400);
+    parser.field_complete();
+    parser.name_bytes_ = 0;
+    return 0;
+  }
+
+  static int on_header_value(llhttp_t* llhttp, const char* at, size_t length) {
+    RequestParser& parser = self(llhttp);
+    if (parser.in_body_ || parser.value_ == nullptr) return 0;
+    parser.value_->append(at, length);
+    return 0;
+  }
+
+  static int on_headers_complete(llhttp_t* llhttp) {
+    RequestParser& parser = self(llhttp);
+    llhttp->upgrade = 0;  // no other protocol is spoken here: an Upgrade field is ignored
+    parser.head_complete();
+    if (parser.state_ == State::failed) return HPE_USER;
+    // Pausing before a body tells feed() where the head ends; without one, both end together.
+    const bool has_body = llhttp->content_length > 0 || (llhttp->flags & F_CHUNKED) != 0;
+    return has_body ? HPE_PAUSED : 0;
+  }
+
+  static int on_body(llhttp_t* llhttp, const char*, size_t length) {
+    RequestParser& parser = self(llhttp);
+    parser.body_bytes_ += length;
+    return parser.body_bytes_ > kBodyBytesMax ? parser.refuse(413) : 0;
+  }
+
+  static int on_message_complete(llhttp_t* llhttp) {
+    self(llhttp).state_ = State::complete;
+    return HPE_PAUSED;
+  }
+
+  static const llhttp_settings_t* settings() {
+    static const llhttp_settings_t kSettings = [] {
+      llhttp_settings_t settings;
+      llhttp_settings_init(&settings);
+      settings.on_url = on_url;
+      settings.on_version_complete = on_version_complete;
+      settings.on_header_field = on_header_field;
+      settings.on_header_field_complete = on_header_field_complete;
+      settings.on_header_value = on_header_value;
+      settings.on_headers_complete = on_headers_complete;
+      settings.on_body = on_body;
+      settings.on_message_complete = on_message_complete;
+      return settings;
+    }();
+    return &kSettings;
+  }
+};
+
+RequestParser::RequestParser() { reset(); }
+
+void RequestParser::reset() {
+  llhttp_init(&llhttp_, HTTP_REQUEST, Callbacks::settings());
+  llhttp_.data = this;
+  request_.clear();
+  transfer_encoding_.clear();
+  expect_.clear();
+  state_ = State::incomplete;
+  error_status_ = 0;
+  head_bytes_ = body_bytes_ = name_bytes_ = 0;
+  host_fields_ = 0;
+  field_ = Field::unread;
+  value_ = nullptr;
+  in_body_ = version_seen_ = false;
+  last_byte_ = '\0';
+}
+
+int RequestParser::refuse(int status) {
+  state_ = State::failed;
+  error_status_ = status;
+  return HPE_USER;
+}
+
+// A field name is complete: decides whether its value is kept, and where.
+void RequestParser::field_complete() {
+  struct Kept {
+    std::string_view name;
+    std::string Request::*value;
+  };
+  static constexpr std::array<Kept, 6> kKept = {{{"range", &Request::range},
+                                                 {"if-range", &Request::if_range},
+                                                 {"if-match", &Request::if_match},
+                                                 {"if-none-match", &Request::if_none_match},
+                                                 {"if-modified-since", &Request::if_modified_since},
+                                                 {"if-unmodified-since",
+                                                  &Request::if_unmodified_since}}};
+  value_ = nullptr;
+  field_ = Field::other;
+  if (name_bytes_ > sizeof name_) return;
+  const std::string_view name(name_, name_bytes_);
+  if (name == "host") {
+    field_ = Field::host;
+    ++host_fields_;
+    return;
+  }
+  if (name == "expect") {
+    value_ = &expect_;
+  } else if (name == "transfer-encoding") {
+    value_ = &transfer_encoding_;
+  } else if (name[0] == 'i' || name[0] == 'r') {
+    for (const Kept& kept : kKept) {
+      if (name == kept.name) value_ = &(request_.*kept.value);
+    }
+  }
+  // Lists may come in several lines: RFC 9110 section 5.3.
+  if (value_ != nullptr && !value_->empty()) value_->append(", ");
+}
+
+void RequestParser::head_complete() {
+  request_.method = llhttp_.method == HTTP_GET    ? Method::get
+                    : llhttp_.method == HTTP_HEAD ? Method::head
+                                                  : Method::other;
+  request_.version_minor = llhttp_.http_minor;
+  request_.keep_alive = llhttp_should_keep_alive(&llhttp_) != 0;
+  request_.expects_continue = equals_ignoring_case(expect_, "100-continue");
+  in_body_ = true;
+  if (!version_seen_) {
+    refuse(400);  // HTTP/0.9: "GET /" without a version
+  } else if (llhttp_.http_major != 1) {
+    refuse(505);
+  } else if (host_fields_ > 1 || (host_fields_ == 0 && request_.version_minor >= 1)) {
+    refuse(400);  // RFC 9112 section 3.2
+  } else if (!transfer_encoding_.empty() &&
+             !equals_ignoring_case(transfer_encoding_, "chunked")) {
+    // RFC 9112 section 6.1: 501 for a coding we do not know; 6.3: 400 where its end is unknown.
+    refuse((llhttp_.flags & F_CHUNKED) != 0 ? 501 : 400);
+  } else if (llhttp_.content_length > kBodyBytesMax) {
+    refuse(413);
+  }
+}
+
+// RFC 9112 section 5.2: a line of the head that begins with white space continues the one before;
+// an attacker's way to show two parsers two different heads.
+bool RequestParser::has_obs_fold(std::span<const char> head) {
+  if (head.empty()) return false;
+  const auto is_blank = [](char c) { return c == ' ' || c == '\t'; };
+  if (last_byte_ == '\n' && is_blank(head.front())) return true;
+  last_byte_ = head.back();
+  const char* end = head.data() + head.size();
+  for (const char* at = head.data(); at < end - 1; ++at) {
+    at = static_cast<const char*>(std::memchr(at, '\n', static_cast<size_t>(end - 1 - at)));
+    if (at == nullptr) return false;
+    if (is_blank(at[1])) return true;
+  }
+  return false;
+}
+
+int RequestParser::status_of_parse_error(std::span<const char> chunk) const {
+  switch (llhttp_get_errno(&llhttp_)) {
+    case HPE_INVALID_VERSION:
+      return version_seen_ ? 400 : 505;
+    case HPE_INVALID_METHOD: {
+      // A well-formed name of a method that nobody here knows; else it is not HTTP at all. What
+      // came in earlier chunks was the beginning of a known method.
+      size_t length = 0;
+      while (length < chunk.size() && is_token_char(chunk[length])) ++length;
+      const bool ends_well = length == chunk.size() || chunk[length] == ' ';
+      return (length > 0 || head_bytes_ > 0) && ends_well ? 501 : 400;
+    }
+    default:
+      return 400;
+  }
+}
+
+size_t RequestParser::feed(std::span<const char> bytes) {
+  CHECK(state_ == State::incomplete);
+  const char* begin = bytes.data();
+  const char* end = begin + bytes.size();
+  const char* at = begin;
+  if (!in_body_) {
+    const llhttp_errno_t result = llhttp_execute(&llhttp_, at, static_cast<size_t>(end - at));
+    at = result == HPE_OK ? end : llhttp_get_error_pos(&llhttp_);
+    if (result != HPE_OK && result != HPE_PAUSED) {
+      if (state_ != State::failed) refuse(status_of_parse_error(bytes));
+      return static_cast<size_t>(at - begin);
+    }
+    const std::span<const char> head(begin, at);
+    head_bytes_ += head.size();
+    if (has_obs_fold(head)) refuse(400);
+    if (head_bytes_ > kHeadBytesMax) refuse(431);
+    if (state_ != State::incomplete || result == HPE_OK) return static_cast<size_t>(at - begin);
+    llhttp_resume(&llhttp_);
+    if (at == end) return static_cast<size_t>(at - begin);
+  }
+  const llhttp_errno_t result = llhttp_execute(&llhttp_, at, static_cast<size_t>(end - at));
+  at = result == HPE_OK ? end : llhttp_get_error_pos(&llhttp_);
+  if (result != HPE_OK && result != HPE_PAUSED && state_ != State::failed) {
+    refuse(status_of_parse_error(bytes));
+  }
+  return static_cast<size_t>(at - begin);
+}
+
+}  // namespace ringserve::http

@@ -1,0 +1,62 @@
+// Turns bytes into requests with llhttp, in any chunking, and adds what llhttp leaves open:
+// limits, obs-fold, Host, and the status that answers each mistake. Pure: no socket, no file.
+#pragma once
+
+#include <llhttp/llhttp.h>
+
+#include <cstddef>
+#include <span>
+
+#include "server/http/request.h"
+
+namespace ringserve::http {
+
+class RequestParser {
+ public:
+  enum class State { incomplete, complete, failed };
+
+  RequestParser();
+  RequestParser(const RequestParser&) = delete;  // llhttp holds a pointer to this object
+  RequestParser& operator=(const RequestParser&) = delete;
+
+  // Takes bytes up to the end of one request (head and body) and returns how many it took. Call
+  // again with the rest after reset(). After `failed` the connection cannot be parsed further.
+  size_t feed(std::span<const char> bytes);
+
+  State state() const { return state_; }
+  bool started() const { return head_bytes_ > 0; }   // a request has begun to arrive
+  bool in_body() const { return in_body_; }          // the head is complete, the body is not
+  int error_status() const { return error_status_; } // the answer where state() is failed
+  const Request& request() const { return request_; }
+
+  // Ready for the next request on the connection.
+  void reset();
+
+ private:
+  enum class Field : unsigned char;
+  struct Callbacks;
+
+  int refuse(int status);
+  int status_of_parse_error(std::span<const char> chunk) const;
+  bool has_obs_fold(std::span<const char> head);
+  void head_complete();
+  void field_complete();
+
+  llhttp_t llhttp_;
+  Request request_;
+  State state_ = State::incomplete;
+  int error_status_ = 0;
+  size_t head_bytes_ = 0;
+  size_t body_bytes_ = 0;
+  size_t name_bytes_ = 0;
+  unsigned host_fields_ = 0;
+  Field field_;
+  std::string* value_ = nullptr;  // where the present field's value goes; null: not kept
+  char name_[24];                 // lower case; longer names are none of ours
+  std::string transfer_encoding_, expect_;
+  bool in_body_ = false;
+  bool version_seen_ = false;
+  char last_byte_ = '\0';
+};
+
+}  // namespace ringserve::http

@@ -1,0 +1,113 @@
+// The table of paths, and the few calls they have in common.
+#include "server/send/path.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include <array>
+#include <cerrno>
+
+#include "server/send/paths.h"
+
+namespace ringserve::send {
+namespace {
+
+constexpr std::array<PathInfo, 8> kPaths = {{
+    {"auto", PathName::automatic, true, "memory when small, splice or sendfile when large"},
+    {"read-write", PathName::read_write, false, "pread into a buffer, send it"},
+    {"writev", PathName::writev, false, "pread into a buffer, head and body in one sendmsg"},
+    {"sendfile", PathName::sendfile, false, "sendfile(2)"},
+    {"splice", PathName::splice, false, "file to pipe to socket with splice(2)"},
+    {"uring-send", PathName::uring_send, true, "IORING_OP_READ, then IORING_OP_SENDMSG"},
+    {"uring-splice", PathName::uring_splice, false, "two linked IORING_OP_SPLICE"},
+    {"send-zc", PathName::send_zc, false, "IORING_OP_READ, then IORING_OP_SEND_ZC"},
+}};
+
+}  // namespace
+
+std::span<const PathInfo> all_paths() { return kPaths; }
+
+std::unique_ptr<Path> make_path(PathName name, PathContext& context) {
+  switch (name) {
+    case PathName::automatic: return make_auto(context);
+    case PathName::read_write: return make_read_write(context);
+    case PathName::writev: return make_writev(context);
+    case PathName::sendfile: return make_sendfile(context);
+    case PathName::splice: return make_splice(context);
+    case PathName::uring_send: return make_uring_send(context);
+    case PathName::uring_splice: return make_uring_splice(context);
+    case PathName::send_zc: return make_send_zc(context);
+  }
+  CHECK(false);
+}
+
+bool needs_buffers(PathName name) {
+  return name == PathName::uring_send || name == PathName::send_zc;
+}
+
+Outcome Path::completed(Transfer&, unsigned, const io_uring_cqe&) {
+  CHECK(false);  // this path submits nothing to the ring
+}
+
+namespace {
+
+// A full send buffer is not a failure; anything else ends the connection.
+Outcome outcome_of_errno(int error) {
+  return {error == EAGAIN ? Progress::blocked : Progress::failed, error};
+}
+
+}  // namespace
+
+Outcome send_memory(Transfer& transfer, bool more_follows) {
+  const int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (more_follows ? MSG_MORE : 0);
+  while (transfer.has_memory()) {
+    ssize_t sent = 0;
+    if (transfer.slice_count() == 1) {
+      const iovec& only = transfer.slices()[0];
+      sent = ::send(transfer.socket, only.iov_base, only.iov_len, flags);
+    } else {
+      msghdr message{};
+      message.msg_iov = transfer.slices();
+      message.msg_iovlen = transfer.slice_count();
+      sent = ::sendmsg(transfer.socket, &message, flags);
+    }
+    if (sent < 0) {
+      if (errno == EINTR) continue;
+      return outcome_of_errno(errno);
+    }
+    transfer.memory_sent(static_cast<size_t>(sent));
+  }
+  return {};
+}
+
+Outcome send_buffer(int socket, const char* data, size_t bytes, bool more_follows, size_t& sent) {
+  const int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (more_follows ? MSG_MORE : 0);
+  sent = 0;
+  while (sent < bytes) {
+    const ssize_t result = ::send(socket, data + sent, bytes - sent, flags);
+    if (result < 0) {
+      if (errno == EINTR) continue;
+      return outcome_of_errno(errno);
+    }
+    sent += static_cast<size_t>(result);
+  }
+  return {};
+}
+
+void CorkScope::begin(const PathContext& context, Transfer& transfer) {
+  if (context.cork != Cork::tcp_cork || transfer.state.corked || !transfer.is_tcp) return;
+  if (!transfer.has_memory() || !transfer.has_file()) return;
+  const int on = 1;
+  // Without the cork the response is the same in more segments, so a failure is not one.
+  transfer.state.corked =
+      ::setsockopt(transfer.socket, IPPROTO_TCP, TCP_CORK, &on, sizeof on) == 0;
+}
+
+void CorkScope::end(Transfer& transfer) {
+  if (!transfer.state.corked) return;
+  const int off = 0;
+  (void)::setsockopt(transfer.socket, IPPROTO_TCP, TCP_CORK, &off, sizeof off);
+  transfer.state.corked = false;
+}
+
+}  // namespace ringserve::send

@@ -1,0 +1,155 @@
+// One way to move a Transfer into its socket. Each path is one file beside this one; they differ in
+// system calls and copies, never in the bytes. One object per worker, used by its thread only.
+#pragma once
+
+#include <sys/types.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "common/net/result.h"
+#include "common/net/ring.h"
+#include "server/send/buffer_pool.h"
+#include "server/send/pipe_pool.h"
+#include "server/send/transfer.h"
+
+namespace ringserve::send {
+
+enum class PathName {
+  automatic, read_write, writev, sendfile, splice, uring_send, uring_splice, send_zc
+};
+enum class Cork { tcp_cork, msg_more, none };
+
+struct PathInfo {
+  std::string_view name;  // as on the command line
+  PathName path;
+  bool bodies_from_memory;  // sends small bodies from the memory cache, not from the file
+  std::string_view summary;
+};
+std::span<const PathInfo> all_paths();
+
+// How far a transfer has come.
+enum class Progress {
+  done,       // every byte is in the socket's send buffer
+  again,      // the turn's share is used up and the socket still takes more
+  blocked,    // the send buffer is full: go on when the socket is writable
+  in_flight,  // a ring operation is under way: completed() will be called
+  starved,    // no pipe or buffer is free: the context makes the owner runnable when one is
+  failed,     // the socket or the file: errno in `error`
+  truncated,  // the file is shorter than it was when the head was made
+};
+struct Outcome {
+  Progress progress = Progress::done;
+  int error = 0;
+};
+
+// What one transfer may send before others get their turn. At 6 GB/s this is 40 microseconds that
+// every other ready connection waits.
+constexpr uint64_t kTurnBytesMax = 256 * 1024;
+
+struct Counters {
+  uint64_t zero_copy_sends = 0;
+  uint64_t zero_copy_copied = 0;  // of them, those the kernel copied all the same
+};
+
+// What the paths of one worker share.
+struct PathContext {
+  // A path's operation has this in the top byte of its user_data, plus a tag of the path's own.
+  static constexpr unsigned kFirstTag = 64;
+
+  net::Ring& ring;
+  Cork cork;
+  PipePool& pipes;
+  BufferPool* buffers;              // null for paths that need none
+  std::vector<uint64_t>& runnable;  // owners to be given a turn
+  std::deque<uint64_t> starved{};   // owners waiting for a pipe or buffer, first come first served
+  Counters counters{};
+
+  static uint64_t user_data(unsigned tag, const Transfer& transfer) {
+    return (uint64_t{kFirstTag + tag} << 56) | transfer.owner;
+  }
+  Outcome wait_for_resource(const Transfer& transfer) {
+    starved.push_back(transfer.owner);
+    return {Progress::starved, 0};
+  }
+  void resource_freed() {
+    if (starved.empty()) return;
+    runnable.push_back(starved.front());
+    starved.pop_front();
+  }
+};
+
+class Path {
+ public:
+  explicit Path(PathContext& context) : context_(context) {}
+  virtual ~Path() = default;
+
+  // Moves as much as one turn allows. Not to be called between an outcome of in_flight and the
+  // call of completed() that answers something else.
+  virtual Outcome advance(Transfer& transfer) = 0;
+  // A ring operation of this transfer has completed; in_flight is already counted down. An outcome
+  // of in_flight changes nothing for the owner.
+  virtual Outcome completed(Transfer& transfer, unsigned tag, const io_uring_cqe& cqe);
+  // The transfer ends, finished or not: pipes and buffers go back. Nothing is in flight.
+  virtual void release(Transfer&) {}
+
+ protected:
+  // Queues one ring operation of the transfer; `prepare` fills the entry in.
+  template <typename Prepare>
+  Outcome submit(Transfer& transfer, unsigned tag, Prepare&& prepare) {
+    io_uring_sqe* sqe = context_.ring.next_entry();
+    prepare(sqe);
+    io_uring_sqe_set_data64(sqe, PathContext::user_data(tag, transfer));
+    ++transfer.in_flight;
+    return {Progress::in_flight, 0};
+  }
+
+  PathContext& context_;
+};
+
+std::unique_ptr<Path> make_path(PathName name, PathContext& context);
+// Whether the path reads into buffers of a pool.
+bool needs_buffers(PathName name);
+
+// --- shared by the paths ---
+
+// Sends the memory of a transfer with as few calls as possible: done, blocked or failed.
+// `more_follows` lets the last segment wait for the file (send(2), MSG_MORE).
+Outcome send_memory(Transfer& transfer, bool more_follows);
+// Sends a buffer; done only if all of it went. `sent` counts what did.
+Outcome send_buffer(int socket, const char* data, size_t bytes, bool more_follows, size_t& sent);
+
+// How head and file share segments, by the context's Cork. begin() before the first byte, end()
+// after the last; more() says whether the memory part is sent with MSG_MORE.
+class CorkScope {
+ public:
+  static void begin(const PathContext& context, Transfer& transfer);
+  static void end(Transfer& transfer);
+  static bool more(const PathContext& context, const Transfer& transfer) {
+    return context.cork == Cork::msg_more && transfer.has_file();
+  }
+};
+
+// Runs `move` (Outcome(Transfer&, uint64_t bytes_max, uint64_t& moved)) until the file is sent, the
+// turn is over or something stops it.
+template <typename Move>
+Outcome move_file(Transfer& transfer, Move&& move) {
+  uint64_t left = kTurnBytesMax;
+  while (transfer.has_file()) {
+    if (left == 0) return {Progress::again, 0};
+    uint64_t moved = 0;
+    const Outcome outcome = move(transfer, std::min(left, transfer.file().length), moved);
+    transfer.file_sent(moved);
+    left -= std::min(left, moved);
+    if (outcome.progress != Progress::done) return outcome;
+  }
+  return {};
+}
+
+}  // namespace ringserve::send

@@ -1,0 +1,47 @@
+// The textbook: send the head, then pread(2) and send(2) through one buffer. What the socket did
+// not take is read again later, so a slow reader holds no buffer. pread blocks on a cold file.
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "server/send/paths.h"
+
+namespace ringserve::send {
+namespace {
+
+class ReadWrite final : public Path {
+ public:
+  explicit ReadWrite(PathContext& context) : Path(context), buffer_(new char[kCopyBufferBytes]) {}
+
+  Outcome advance(Transfer& transfer) override {
+    CorkScope::begin(context_, transfer);
+    Outcome outcome = send_memory(transfer, CorkScope::more(context_, transfer));
+    if (outcome.progress == Progress::done) {
+      outcome = move_file(transfer, [this](Transfer& t, uint64_t bytes_max, uint64_t& moved) {
+        return step(t, bytes_max, moved);
+      });
+    }
+    if (outcome.progress == Progress::done) CorkScope::end(transfer);
+    return outcome;
+  }
+
+ private:
+  Outcome step(Transfer& transfer, uint64_t bytes_max, uint64_t& moved) {
+    const FileRange& file = transfer.file();
+    const size_t wanted = std::min<uint64_t>(bytes_max, kCopyBufferBytes);
+    const ssize_t got = ::pread(file.fd, buffer_.get(), wanted, static_cast<off_t>(file.offset));
+    if (got < 0) return errno == EINTR ? Outcome{} : Outcome{Progress::failed, errno};
+    if (got == 0) return {Progress::truncated, 0};
+    return send_buffer(transfer.socket, buffer_.get(), static_cast<size_t>(got), false, moved);
+  }
+
+  std::unique_ptr<char[]> buffer_;
+};
+
+}  // namespace
+
+std::unique_ptr<Path> make_read_write(PathContext& context) {
+  return std::make_unique<ReadWrite>(context);
+}
+
+}  // namespace ringserve::send

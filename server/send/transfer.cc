@@ -1,0 +1,71 @@
+// Neighbouring pieces of the arena form one slice, so that a head and its small body, or a whole
+// batch of pipelined replies, leave in one send(2).
+#include "server/send/transfer.h"
+
+#include <cstring>
+
+namespace ringserve::send {
+
+void Transfer::commit(size_t bytes) {
+  CHECK(used_ + bytes <= kArenaBytes);
+  char* begin = arena_.get() + used_;
+  used_ += bytes;
+  if (!slices_.empty()) {
+    iovec& last = slices_.back();
+    if (static_cast<char*>(last.iov_base) + last.iov_len == begin) {
+      last.iov_len += bytes;
+      return;
+    }
+  }
+  slices_.push_back({begin, bytes});
+}
+
+void Transfer::add_memory(std::string_view body, const std::shared_ptr<const void>& keep) {
+  if (body.empty()) return;
+  if (body.size() <= kCopiedBodyBytesMax) {
+    add_copy(body);
+    return;
+  }
+  slices_.push_back({const_cast<char*>(body.data()), body.size()});
+  kept_.push_back(keep);
+}
+
+void Transfer::add_copy(std::string_view text) {
+  if (text.size() > kArenaBytes - used_) {
+    auto copy = std::make_shared<std::string>(text);
+    slices_.push_back({copy->data(), copy->size()});
+    kept_.push_back(std::move(copy));
+    return;
+  }
+  std::memcpy(free_space(), text.data(), text.size());
+  commit(text.size());
+}
+
+void Transfer::memory_sent(size_t bytes) {
+  sent_bytes_ += bytes;
+  while (bytes > 0) {
+    CHECK(first_slice_ < slices_.size());
+    iovec& slice = slices_[first_slice_];
+    if (bytes < slice.iov_len) {
+      slice.iov_base = static_cast<char*>(slice.iov_base) + bytes;
+      slice.iov_len -= bytes;
+      return;
+    }
+    bytes -= slice.iov_len;
+    ++first_slice_;
+  }
+}
+
+void Transfer::reset() {
+  CHECK(in_flight == 0 && state.in_pipe == 0 && state.buffer < 0);
+  used_ = 0;
+  first_slice_ = 0;
+  slices_.clear();
+  kept_.clear();
+  file_ = {};
+  sent_bytes_ = 0;
+  state = {};
+  aborted = false;
+}
+
+}  // namespace ringserve::send

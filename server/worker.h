@@ -1,0 +1,97 @@
+// One thread: its ring, its listeners, its connections, its file cache. Workers share nothing that
+// is written while serving but the count of connections, touched when one opens or closes.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/net/owned_fd.h"
+#include "server/connection.h"
+#include "server/options.h"
+#include "server/send/path.h"
+#include "server/services.h"
+#include "server/slots.h"
+
+namespace ringserve {
+
+struct WorkerConfig {
+  const Options* options = nullptr;            // outlives the worker
+  const files::MediaTypes* media_types = nullptr;
+  uint64_t open_files = 1;                     // this worker's share of the descriptors
+  uint64_t memory_cache_bytes = 0;             // this worker's share
+  unsigned pipes_max = 1;
+  uint64_t max_connections = 1;                // of all workers together
+  std::atomic<uint64_t>* connections = nullptr;  // of all workers together
+};
+
+struct WorkerListener {
+  net::OwnedFd socket;
+  bool is_tcp = true;
+  bool shared = false;  // other workers accept from the same socket
+};
+
+class Worker {
+ public:
+  // Made, run and destroyed by its own thread (the ring has a single issuer).
+  static net::Result<std::unique_ptr<Worker>> create(WorkerConfig config,
+                                                     std::vector<WorkerListener> listeners);
+
+  // Serves until drain() was called and every connection is gone.
+  void run();
+
+  // From any thread: no new connections; the running responses may take --drain-timeout-s.
+  void request_drain();
+
+  std::string features() const;
+  bool watches_files() const { return site_->watch_fd() >= 0; }
+  const Statistics& statistics() const { return services_->statistics; }
+  const send::Counters& path_counters() const { return path_context_->counters; }
+
+ private:
+  struct Listener {
+    WorkerListener listener;
+    bool armed = false;
+  };
+
+  explicit Worker(WorkerConfig config) : config_(config) {}
+  net::Status set_up(std::vector<WorkerListener> listeners);
+
+  void turn();
+  void update_time();
+  void dispatch(const io_uring_cqe& cqe);
+  void dispatch_to_connection(const io_uring_cqe& cqe);
+  void run_runnable();
+  void forget_if_finished(Connection& connection);
+
+  void resume_accepting();
+  void arm_accept(uint32_t index);
+  void on_accepted(const io_uring_cqe& cqe);
+  void add_connection(int socket, bool is_tcp);
+  void await_readable(int fd, Operation operation);
+  void on_wake();
+  void start_draining();
+
+  // Destroyed from the bottom up: everything that names the ring goes before it.
+  WorkerConfig config_;
+  net::OwnedFd wake_;
+  std::atomic<bool> drain_requested_ = false;
+  std::unique_ptr<net::Ring> ring_;
+  std::unique_ptr<net::BufferRing> receive_buffers_;
+  std::unique_ptr<send::BufferPool> send_buffers_;
+  std::unique_ptr<send::PipePool> pipes_;
+  std::unique_ptr<files::Site> site_;
+  std::unique_ptr<TimerWheel> timers_;
+  std::unique_ptr<http::Preamble> preamble_;
+  std::vector<uint64_t> runnable_, running_;
+  std::unique_ptr<send::PathContext> path_context_;
+  std::unique_ptr<send::Path> path_;
+  std::unique_ptr<Services> services_;
+  std::vector<Listener> listeners_;
+  SlotTable<Connection> connections_;
+  int64_t accept_paused_until_ms_ = 0;
+  int64_t drain_deadline_ms_ = 0;
+};
+
+}  // namespace ringserve

@@ -1,0 +1,178 @@
+// The parser wrapper: requests in any chunking, and the status that answers each malformed one.
+#include "server/http/request_parser.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/http/limits.h"
+
+namespace ringserve::http {
+namespace {
+
+using State = RequestParser::State;
+
+// Feeds everything, `step` bytes at a time; returns how many bytes the parser took.
+size_t feed_in_steps(RequestParser& parser, std::string_view text, size_t step) {
+  size_t at = 0;
+  while (at < text.size() && parser.state() == State::incomplete) {
+    const size_t end = std::min(text.size(), at + step);
+    const size_t taken = parser.feed(std::span(text.data() + at, end - at));
+    at += taken;
+    if (taken == 0) break;
+  }
+  return at;
+}
+
+// 200 for a request that is complete, 0 for one that is not yet, else the status that refuses it.
+int verdict(std::string_view text, size_t step) {
+  RequestParser parser;
+  feed_in_steps(parser, text, step);
+  if (parser.state() == State::complete) return 200;
+  return parser.state() == State::failed ? parser.error_status() : 0;
+}
+
+struct Case {
+  const char* name;
+  int expected;
+  std::string text;
+};
+
+class Verdict : public testing::TestWithParam<Case> {};
+
+TEST_P(Verdict, is_the_same_in_every_chunking) {
+  const Case& c = GetParam();
+  for (const size_t step : {size_t{1}, size_t{2}, size_t{3}, size_t{7}, c.text.size()}) {
+    EXPECT_EQ(verdict(c.text, step), c.expected) << "in steps of " << step;
+  }
+}
+
+const std::string kGet = "GET / HTTP/1.1\r\nHost: a\r\n";
+
+INSTANTIATE_TEST_SUITE_P(
+    request_parser, Verdict,
+    testing::Values(
+        Case{"plain", 200, kGet + "\r\n"},
+        Case{"head", 200, "HEAD /x HTTP/1.1\r\nHost: a\r\n\r\n"},
+        Case{"http_1_0_without_host", 200, "GET / HTTP/1.0\r\n\r\n"},
+        Case{"leading_empty_line", 200, "\r\n" + kGet + "\r\n"},
+        Case{"content_length_body", 200, kGet + "Content-Length: 3\r\n\r\nabc"},
+        Case{"body_that_looks_folded", 200, kGet + "Content-Length: 3\r\n\r\n\n x"},
+        Case{"chunked_body", 200, kGet + "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"},
+        Case{"trailers", 200,
+             kGet + "Transfer-Encoding: chunked\r\n\r\n0\r\nHost: b\r\nRange: c\r\n\r\n"},
+        Case{"upgrade_is_ignored", 200, kGet + "Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n"},
+        Case{"options_star", 200, "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"},
+        Case{"unfinished", 0, kGet},
+        Case{"no_host", 400, "GET / HTTP/1.1\r\n\r\n"},
+        Case{"two_hosts", 400, kGet + "Host: a\r\n\r\n"},
+        Case{"bare_lf", 400, "GET / HTTP/1.1\nHost: a\n\n"},
+        Case{"bare_cr", 400, "GET / HTTP/1.1\r\nHost: a\rX: b\r\n\r\n"},
+        Case{"obs_fold_space", 400, kGet + "X: a\r\n b\r\n\r\n"},
+        Case{"obs_fold_tab", 400, kGet + "X: a\r\n\tb\r\n\r\n"},
+        Case{"obs_fold_of_empty_value", 400, kGet + "X:\r\n b\r\n\r\n"},
+        Case{"space_before_colon", 400, kGet + "X : a\r\n\r\n"},
+        Case{"empty_field_name", 400, kGet + ": a\r\n\r\n"},
+        Case{"field_without_colon", 400, kGet + "X\r\n\r\n"},
+        Case{"nul_in_value", 400, kGet + std::string("X: a\0b\r\n\r\n", 10)},
+        Case{"control_in_value", 400, kGet + "X: a\x01z\r\n\r\n"},
+        Case{"two_content_lengths", 400, kGet + "Content-Length: 1\r\nContent-Length: 1\r\n\r\nx"},
+        Case{"list_of_content_lengths", 400, kGet + "Content-Length: 1, 1\r\n\r\nx"},
+        Case{"signed_content_length", 400, kGet + "Content-Length: +1\r\n\r\nx"},
+        Case{"length_and_encoding", 400,
+             kGet + "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+        Case{"encoding_not_chunked_last", 400, kGet + "Transfer-Encoding: chunked, gzip\r\n\r\n"},
+        Case{"unknown_encoding", 501, kGet + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"},
+        Case{"unknown_method", 501, "BREW / HTTP/1.1\r\nHost: a\r\n\r\n"},
+        Case{"method_of_known_beginning", 501, "GETX / HTTP/1.1\r\nHost: a\r\n\r\n"},
+        Case{"tls_hello", 400, std::string("\x16\x03\x01\x00\xa5\x01", 6)},
+        Case{"http_0_9", 400, "GET /\r\n\r\n"},
+        Case{"http_2", 505, "GET / HTTP/2.0\r\nHost: a\r\n\r\n"},
+        Case{"http_3", 505, "GET / HTTP/3.0\r\nHost: a\r\n\r\n"},
+        Case{"space_in_target", 400, "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n"},
+        Case{"raw_byte_in_target", 400, "GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n"},
+        Case{"body_too_large", 413, kGet + "Content-Length: 1048577\r\n\r\n"}),
+    [](const auto& param_info) { return param_info.param.name; });
+
+TEST(RequestParser, keeps_the_fields_a_file_server_needs) {
+  RequestParser parser;
+  feed_in_steps(parser,
+                "GET /a?b HTTP/1.1\r\nhost: x\r\nRANGE: bytes=0-1\r\nIf-Range: \"e\"\r\n"
+                "If-None-Match: \"a\"\r\nIf-None-Match: \"b\"\r\nIf-Modified-Since: now\r\n"
+                "If-Match: *\r\nIf-Unmodified-Since: then\r\nX-Other: y\r\n\r\n",
+                5);
+  ASSERT_EQ(parser.state(), State::complete);
+  const Request& request = parser.request();
+  EXPECT_EQ(request.method, Method::get);
+  EXPECT_EQ(request.target, "/a?b");
+  EXPECT_EQ(request.range, "bytes=0-1");
+  EXPECT_EQ(request.if_range, "\"e\"");
+  EXPECT_EQ(request.if_none_match, "\"a\", \"b\"");
+  EXPECT_EQ(request.if_modified_since, "now");
+  EXPECT_EQ(request.if_match, "*");
+  EXPECT_EQ(request.if_unmodified_since, "then");
+  EXPECT_TRUE(request.keep_alive);
+}
+
+TEST(RequestParser, knows_who_wants_to_keep_the_connection) {
+  const auto keeps = [](std::string_view text) {
+    RequestParser parser;
+    feed_in_steps(parser, text, text.size());
+    EXPECT_EQ(parser.state(), State::complete) << text;
+    return parser.request().keep_alive;
+  };
+  EXPECT_TRUE(keeps(kGet + "\r\n"));
+  EXPECT_FALSE(keeps(kGet + "Connection: close\r\n\r\n"));
+  EXPECT_FALSE(keeps("GET / HTTP/1.0\r\n\r\n"));
+  EXPECT_TRUE(keeps("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"));
+}
+
+TEST(RequestParser, stops_at_the_end_of_a_request) {
+  const std::string one = kGet + "Content-Length: 2\r\n\r\nhi";
+  const std::string two = one + kGet + "\r\n";
+  RequestParser parser;
+  const size_t taken = parser.feed(std::span(two.data(), two.size()));
+  EXPECT_EQ(taken, one.size());
+  EXPECT_EQ(parser.state(), State::complete);
+  parser.reset();
+  EXPECT_FALSE(parser.started());
+  EXPECT_EQ(feed_in_steps(parser, two.substr(taken), 100), two.size() - taken);
+  EXPECT_EQ(parser.state(), State::complete);
+  EXPECT_TRUE(parser.request().range.empty());
+}
+
+TEST(RequestParser, limits_the_head) {
+  const std::string filler(kHeadBytesMax, 'x');
+  EXPECT_EQ(verdict(kGet + "X: " + filler + "\r\n\r\n", 1000), 431);
+  EXPECT_EQ(verdict(kGet + "X: " + filler, 4096), 431) << "before the head is complete";
+  std::string fits = kGet + "X: ";
+  fits.append(kHeadBytesMax - fits.size() - 4, 'x');
+  EXPECT_EQ(verdict(fits + "\r\n\r\n", 4096), 200);
+  EXPECT_EQ(verdict(fits + "x\r\n\r\n", 4096), 431);
+}
+
+TEST(RequestParser, limits_the_target) {
+  EXPECT_EQ(verdict("GET /" + std::string(kTargetBytesMax - 1, 'x') + " HTTP/1.0\r\n\r\n", 999),
+            200);
+  EXPECT_EQ(verdict("GET /" + std::string(kTargetBytesMax, 'x') + " HTTP/1.0\r\n\r\n", 999), 414);
+}
+
+TEST(RequestParser, limits_a_chunked_body) {
+  std::string text = kGet + "Transfer-Encoding: chunked\r\n\r\n";
+  const std::string chunk = "10000\r\n" + std::string(0x10000, 'x') + "\r\n";
+  for (size_t bytes = 0; bytes <= kBodyBytesMax; bytes += 0x10000) text += chunk;
+  EXPECT_EQ(verdict(text, 4096), 413);
+}
+
+TEST(RequestParser, says_when_a_client_waits_before_its_body) {
+  RequestParser parser;
+  feed_in_steps(parser, kGet + "Content-Length: 5\r\nExpect: 100-Continue\r\n\r\n", 9);
+  EXPECT_EQ(parser.state(), State::incomplete);
+  EXPECT_TRUE(parser.in_body());
+  EXPECT_TRUE(parser.request().expects_continue);
+}
+
+}  // namespace
+}  // namespace ringserve::http

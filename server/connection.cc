@@ -181,17 +181,11 @@ void Connection::flush() {
 
 void Connection::settle(send::Outcome outcome) {
   switch (outcome.progress) {
-    case send::Progress::done:
-      return transfer_done();
-    case send::Progress::again:
-      services_.runnable.push_back(owner_bits(id_));
-      break;
-    case send::Progress::blocked:
-      await_writable();
-      break;
+    case send::Progress::done: return transfer_done();
+    case send::Progress::again: services_.runnable.push_back(owner_bits(id_)); break;
+    case send::Progress::blocked: await_writable(); break;
     case send::Progress::in_flight:
-    case send::Progress::starved:
-      break;
+    case send::Progress::starved: break;
     case send::Progress::failed:
       if (outcome.error != EPIPE && outcome.error != ECONNRESET) {
         spdlog::error("{}: {} while sending; connection reset", transfer_->file().name,
@@ -280,12 +274,9 @@ void Connection::on_deadline() {
       answer_with_error(408);
       flush();
       return;
-    case State::replying:
-      return close(true);
-    case State::lingering:
-      return close(false);
-    case State::closing:
-      return;
+    case State::replying: return close(true);
+    case State::lingering: return close(false);
+    case State::closing: return;
   }
 }
 

@@ -29,10 +29,10 @@ class Connection {
   void on_writable(const io_uring_cqe& cqe);
   void on_file_opened(const io_uring_cqe& cqe);
   void on_path_completed(unsigned tag, const io_uring_cqe& cqe);
-  void on_turn();      // it asked to be run again
+  void on_turn();  // it asked to be run again
   void on_deadline();
-  void drain();        // close after the running response, or now if there is none
-  void abort();        // reset at once
+  void drain();  // close after the running response, or now if there is none
+  void abort();  // reset at once
 
   // Nothing refers to it any more: the worker may destroy it.
   bool finished() const {
@@ -90,23 +90,23 @@ class Connection {
   net::OwnedFd socket_;
   State state_ = State::reading;
   bool is_tcp_ : 1;
-  bool receiving_ : 1 = false;         // a multishot receive is armed
+  bool receiving_ : 1 = false;  // a multishot receive is armed
   bool receive_cancelled_ : 1 = false;
   bool awaiting_writable_ : 1 = false;
-  bool input_ended_ : 1 = false;       // the client has sent its FIN
+  bool input_ended_ : 1 = false;  // the client has sent its FIN
   bool close_after_reply_ : 1 = false;
-  bool keep_alive_ : 1 = true;         // of the request being answered
-  bool request_timed_ : 1 = false;     // the deadline is that of the request being received
+  bool keep_alive_ : 1 = true;      // of the request being answered
+  bool request_timed_ : 1 = false;  // the deadline is that of the request being received
   uint16_t operations_ = 0;  // ring operations that will still complete with this slot's name
 
   struct Input {
     std::string bytes;
     size_t at = 0;
   };
-  std::unique_ptr<http::RequestParser> parser_;  // a request has begun to arrive, or is being looked up
-  std::unique_ptr<send::Transfer> transfer_;     // replies being gathered or sent
-  std::unique_ptr<files::Lookup> lookup_;        // waits for the disk
-  std::unique_ptr<Input> input_;                 // received while a reply was on its way
+  std::unique_ptr<http::RequestParser> parser_;  // a request has begun to arrive or waits
+  std::unique_ptr<send::Transfer> transfer_;  // replies being gathered or sent
+  std::unique_ptr<files::Lookup> lookup_;     // waits for the disk
+  std::unique_ptr<Input> input_;              // received while a reply was on its way
 };
 
 }  // namespace ringserve

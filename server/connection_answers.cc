@@ -58,21 +58,15 @@ void Connection::on_file_opened(const io_uring_cqe& cqe) {
 void Connection::answer_lookup(const files::Lookup& lookup) {
   using Outcome = files::Lookup::Outcome;
   switch (lookup.outcome) {
-    case Outcome::file:
-      return answer_with_file(lookup.file);
-    case Outcome::directory:
-      return answer_with_redirect(lookup.path + '/');
-    case Outcome::not_found:
-      return answer_with_error(404);
-    case Outcome::forbidden:
-      return answer_with_error(403);
-    case Outcome::exhausted:
-      return answer_with_error(503);
+    case Outcome::file: return answer_with_file(lookup.file);
+    case Outcome::directory: return answer_with_redirect(lookup.path + '/');
+    case Outcome::not_found: return answer_with_error(404);
+    case Outcome::forbidden: return answer_with_error(403);
+    case Outcome::exhausted: return answer_with_error(503);
     case Outcome::failed:
       spdlog::error("{}: open: {}", lookup.open_path, net::errno_name(lookup.error));
       return answer_with_error(500);
-    case Outcome::wants_open:
-      break;
+    case Outcome::wants_open: break;
   }
   CHECK(false);
 }
@@ -81,8 +75,8 @@ void Connection::answer_with_file(const files::FileRef& file) {
   const http::EntityFacts facts{file->size_bytes, file->mtime_s, file->etag, file->description};
   send::Transfer& out = outgoing();
   http::HeadBuffer head(out.free_space(), http::kReplyHeadBytesMax);
-  const http::Reply reply = http::reply_with_file(parser_->request(), facts, services_.preamble,
-                                                  keep_alive_, head);
+  const http::Reply reply =
+      http::reply_with_file(parser_->request(), facts, services_.preamble, keep_alive_, head);
   out.commit(head.size());
   request_answered();
   if (reply.body_length == 0) return;

@@ -10,13 +10,13 @@
 namespace ringserve {
 
 enum class Operation : uint8_t {
-  ignored,   // the outcome matters to nobody: a cancellation
-  accept,    // slot: index of the listener
+  ignored,  // the outcome matters to nobody: a cancellation
+  accept,   // slot: index of the listener
   receive,
   writable,
   open_file,
-  wake,      // the server asks for something
-  watch,     // inotify has events
+  wake,                                          // the server asks for something
+  watch,                                         // inotify has events
   first_of_path = send::PathContext::kFirstTag,  // and above: the send path's own
 };
 

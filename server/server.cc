@@ -187,8 +187,8 @@ net::Status Server::start() {
 void Server::print_ready() const {
   std::string addresses;
   for (const net::Address& address : addresses_) {
-    addresses += (addresses.empty() ? "" : ", ") + (address.is_unix() ? "" : std::string("http://")) +
-                 address.text();
+    addresses += (addresses.empty() ? "" : ", ") +
+                 (address.is_unix() ? "" : std::string("http://")) + address.text();
   }
   utsname kernel{};
   ::uname(&kernel);

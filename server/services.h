@@ -60,13 +60,13 @@ struct Services {
   bool bodies_from_memory = true;
   bool serve_hidden = false;
 
-  int64_t now_ms = 0;      // CLOCK_MONOTONIC, of this turn of the loop
-  bool draining = false;   // no further request on any connection
+  int64_t now_ms = 0;     // CLOCK_MONOTONIC, of this turn of the loop
+  bool draining = false;  // no further request on any connection
   Statistics statistics{};
   Pool<http::RequestParser> parsers{};
   Pool<send::Transfer> transfers{};
   Pool<files::Lookup> lookups{};
-  http::Target target{};             // scratch
+  http::Target target{};  // scratch
 };
 
 }  // namespace ringserve

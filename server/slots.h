@@ -54,9 +54,7 @@ class SlotTable {
   }
 
   // Whoever lives in that slot now; null if nobody does.
-  T* at_slot(uint32_t slot) {
-    return slot < live_.size() && live_[slot] ? object(slot) : nullptr;
-  }
+  T* at_slot(uint32_t slot) { return slot < live_.size() && live_[slot] ? object(slot) : nullptr; }
 
   void destroy(SlotId id) {
     T* gone = find(id);

@@ -141,17 +141,13 @@ void Worker::update_time() {
 
 void Worker::dispatch(const io_uring_cqe& cqe) {
   switch (operation_of(cqe.user_data)) {
-    case Operation::ignored:
-      return;
-    case Operation::accept:
-      return on_accepted(cqe);
-    case Operation::wake:
-      return on_wake();
+    case Operation::ignored: return;
+    case Operation::accept: return on_accepted(cqe);
+    case Operation::wake: return on_wake();
     case Operation::watch:
       site_->on_watch_events();
       return await_readable(site_->watch_fd(), Operation::watch);
-    default:
-      return dispatch_to_connection(cqe);
+    default: return dispatch_to_connection(cqe);
   }
 }
 
@@ -242,9 +238,10 @@ void Worker::on_accepted(const io_uring_cqe& cqe) {
   const int error = -cqe.res;
   if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM) {
     const size_t shed = site_->shed_descriptors();
-    spdlog::warn("accept: {}: paused until a descriptor is free ({} connections, {} cached files "
-                 "closed); raise RLIMIT_NOFILE or lower --max-connections",
-                 net::errno_name(error), connections_.size(), shed);
+    spdlog::warn(
+        "accept: {}: paused until a descriptor is free ({} connections, {} cached files "
+        "closed); raise RLIMIT_NOFILE or lower --max-connections",
+        net::errno_name(error), connections_.size(), shed);
     accept_paused_until_ms_ = services_->now_ms + kAcceptPauseMs;
   } else if (error != ECANCELED && error != ECONNABORTED && error != EINTR) {
     spdlog::warn("accept: {}", net::errno_name(error));

@@ -17,12 +17,12 @@
 namespace ringserve {
 
 struct WorkerConfig {
-  const Options* options = nullptr;            // outlives the worker
+  const Options* options = nullptr;  // outlives the worker
   const files::MediaTypes* media_types = nullptr;
-  uint64_t open_files = 1;                     // this worker's share of the descriptors
-  uint64_t memory_cache_bytes = 0;             // this worker's share
+  uint64_t open_files = 1;          // this worker's share of the descriptors
+  uint64_t memory_cache_bytes = 0;  // this worker's share
   unsigned pipes_max = 1;
-  uint64_t max_connections = 1;                // of all workers together
+  uint64_t max_connections = 1;                  // of all workers together
   std::atomic<uint64_t>* connections = nullptr;  // of all workers together
 };
 
@@ -34,7 +34,7 @@ struct WorkerListener {
 
 class Worker {
  public:
-  // Made, run and destroyed by its own thread (the ring has a single issuer).
+  // Made and run by one thread, the ring's single issuer; destroyed when that thread has ended.
   static net::Result<std::unique_ptr<Worker>> create(WorkerConfig config,
                                                      std::vector<WorkerListener> listeners);
 

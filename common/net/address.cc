@@ -26,8 +26,8 @@ Result<Address> Address::parse(std::string_view text) {
     auto* un = reinterpret_cast<sockaddr_un*>(&address.storage_);
     if (path.empty() || path.front() != '/') return bad_address(text, "the path is not absolute");
     if (path.size() >= sizeof un->sun_path) {
-      return bad_address(text, fmt::format("the path is longer than {} bytes",
-                                           sizeof un->sun_path - 1));
+      return bad_address(text,
+                         fmt::format("the path is longer than {} bytes", sizeof un->sun_path - 1));
     }
     un->sun_family = AF_UNIX;
     std::memcpy(un->sun_path, path.c_str(), path.size() + 1);

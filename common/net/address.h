@@ -20,9 +20,9 @@ class Address {
 
   int family() const { return storage_.ss_family; }
   bool is_unix() const { return family() == AF_UNIX; }
-  uint16_t port() const;             // 0 for Unix sockets
-  std::string unix_path() const;     // empty for the others
-  std::string text() const;          // the form parse() takes
+  uint16_t port() const;          // 0 for Unix sockets
+  std::string unix_path() const;  // empty for the others
+  std::string text() const;       // the form parse() takes
 
   const sockaddr* data() const { return reinterpret_cast<const sockaddr*>(&storage_); }
   socklen_t size() const { return size_; }

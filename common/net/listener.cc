@@ -27,8 +27,9 @@ tl::unexpected<Error> bind_failed(const Address& address, int error) {
   } else if (error == EACCES && address.is_unix()) {
     advice = "the directory of the socket is not writable for this user";
   } else if (error == EACCES) {
-    advice = "a port below net.ipv4.ip_unprivileged_port_start needs CAP_NET_BIND_SERVICE: "
-             "setcap cap_net_bind_service+ep on the binary, or choose a port from 1024";
+    advice =
+        "a port below net.ipv4.ip_unprivileged_port_start needs CAP_NET_BIND_SERVICE: "
+        "setcap cap_net_bind_service+ep on the binary, or choose a port from 1024";
   } else if (error == ENOENT && address.is_unix()) {
     advice = "the directory of the socket does not exist";
   }

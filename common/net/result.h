@@ -10,9 +10,9 @@
 namespace net {
 
 struct Error {
-  std::string what;    // the call and its object: "bind 127.0.0.1:80"
-  int errno_value = 0; // 0: no system call failed
-  std::string advice;  // what the reader can do; may be empty
+  std::string what;     // the call and its object: "bind 127.0.0.1:80"
+  int errno_value = 0;  // 0: no system call failed
+  std::string advice;   // what the reader can do; may be empty
 
   // "bind 127.0.0.1:80: EACCES (Permission denied) - ports below 1024 need ..."
   std::string message() const;

@@ -74,7 +74,7 @@ std::string ring_setup_advice(int errno_value) {
 
 Result<std::unique_ptr<Ring>> Ring::open(Sizes sizes) {
   constexpr std::array<unsigned, 3> kFlagChoices = {
-      IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+      IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
       IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG, 0};
   std::unique_ptr<Ring> ring(new Ring);
   int error = 0;
@@ -143,9 +143,10 @@ void Ring::submit_and_wait(std::chrono::nanoseconds timeout) {
 }
 
 void Ring::submit_and_poll() {
-  if ((setup_flags_ & (IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG)) == 0) {
-    if (io_uring_sq_ready(&ring_) > 0) submit_now();
-    return;
+  if ((setup_flags_ & IORING_SETUP_TASKRUN_FLAG) != 0) {
+    const unsigned flags = IO_URING_READ_ONCE(*ring_.sq.kflags);
+    const bool has_work = (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
+    if (!has_work && io_uring_sq_ready(&ring_) == 0) return;
   }
   const int result = io_uring_submit_and_get_events(&ring_);
   CHECK(result >= 0 || result == -EINTR || result == -EAGAIN || result == -EBUSY);
@@ -162,8 +163,8 @@ Result<std::unique_ptr<BufferRing>> BufferRing::create(Ring& ring, uint16_t grou
   CHECK(count > 0 && count <= 32768 && (count & (count - 1)) == 0);
   std::unique_ptr<BufferRing> buffers(new BufferRing(ring, group, count, size_bytes));
   const size_t entries_bytes = count * sizeof(io_uring_buf);
-  void* memory = ::mmap(nullptr, entries_bytes + size_t{count} * size_bytes,
-                        PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* memory = ::mmap(nullptr, entries_bytes + size_t{count} * size_bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) return fail("mmap of the receive buffers", errno);
   buffers->entries_ = static_cast<io_uring_buf_ring*>(memory);
   buffers->buffers_ = static_cast<char*>(memory) + entries_bytes;

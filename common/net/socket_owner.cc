@@ -16,7 +16,8 @@ namespace fs = std::filesystem;
 
 constexpr int kStateListen = 0x0A;  // TCP_LISTEN, include/net/tcp_states.h
 
-// Columns of /proc/net/tcp: sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode
+// Columns of /proc/net/tcp: sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout
+// inode
 void add_tcp_listeners(const char* table, uint16_t port, std::set<std::string>& inodes) {
   std::ifstream in(table);
   std::string line;

@@ -14,7 +14,7 @@ namespace ringserve::files {
 class Cache {
  public:
   struct Entry {
-    std::string path;        // as asked for: "docs/" for docs/index.html
+    std::string path;  // as asked for: "docs/" for docs/index.html
     FileRef file;
     int64_t trusted_until_ms = 0;  // after this the path is looked at again
     uint32_t epoch = 0;            // of the watched tree when it was looked at
@@ -64,7 +64,7 @@ class Cache {
   size_t body_bytes_ = 0;
   uint32_t epoch_ = 0;
   uint64_t changes_ = 0;
-  List entries_;  // most recently used first
+  List entries_;                                                  // most recently used first
   std::unordered_map<std::string_view, List::iterator> by_path_;  // keys point into the entries
 };
 

@@ -28,12 +28,12 @@ struct File {
   net::OwnedFd fd;
   std::string name;  // below the root, for logs
   Identity identity;
-  uint64_t size_bytes = 0;   // as it was when opened: what is sent, however the file grows
+  uint64_t size_bytes = 0;  // as it was when opened: what is sent, however the file grows
   int64_t mtime_s = 0;
   bool has_other_names = false;  // hard links: changes through them are not announced here
-  std::string etag;             // strong, with quotes
-  std::string description;      // what Site::Options::describe made of it
-  std::string body;             // the whole content where the memory cache holds it
+  std::string etag;              // strong, with quotes
+  std::string description;       // what Site::Options::describe made of it
+  std::string body;              // the whole content where the memory cache holds it
   bool body_in_memory = false;
 };
 

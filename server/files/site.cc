@@ -141,14 +141,10 @@ void Site::open_failed(Lookup& lookup, int error, int64_t now_ms) {
     case ENAMETOOLONG:
     case ELOOP:
     case ENXIO:  // a socket
-    case ENODEV:
-      lookup.outcome = Lookup::Outcome::not_found;
-      break;
+    case ENODEV: lookup.outcome = Lookup::Outcome::not_found; break;
     case EACCES:
     case EPERM:
-    case EXDEV:
-      lookup.outcome = Lookup::Outcome::forbidden;
-      break;
+    case EXDEV: lookup.outcome = Lookup::Outcome::forbidden; break;
     case EAGAIN:  // a rename raced with "..", or a lease is being broken: openat2(2)
       if (lookup.retries++ < kRetriesMax) {
         lookup.outcome = Lookup::Outcome::wants_open;
@@ -157,12 +153,8 @@ void Site::open_failed(Lookup& lookup, int error, int64_t now_ms) {
       [[fallthrough]];
     case EMFILE:
     case ENFILE:
-    case ENOMEM:
-      lookup.outcome = Lookup::Outcome::exhausted;
-      return;
-    default:
-      lookup.outcome = Lookup::Outcome::failed;
-      break;
+    case ENOMEM: lookup.outcome = Lookup::Outcome::exhausted; return;
+    default: lookup.outcome = Lookup::Outcome::failed; break;
   }
   cache_.erase(lookup.path);
 }

@@ -31,8 +31,8 @@ class Watcher {
 
   int root_fd_;
   net::OwnedFd inotify_;
-  std::unordered_map<std::string, int> watches_;       // directory below the root -> descriptor
-  std::unordered_map<int, std::string> directories_;   // and back
+  std::unordered_map<std::string, int> watches_;      // directory below the root -> descriptor
+  std::unordered_map<int, std::string> directories_;  // and back
 };
 
 }  // namespace ringserve::files

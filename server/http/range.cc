@@ -29,8 +29,7 @@ std::string_view trim(std::string_view text) {
 RangeResult parse_range(std::string_view value, uint64_t size_bytes) {
   constexpr std::string_view kUnit = "bytes=";
   value = trim(value);
-  if (value.size() < kUnit.size() ||
-      ::strncasecmp(value.data(), kUnit.data(), kUnit.size()) != 0) {
+  if (value.size() < kUnit.size() || ::strncasecmp(value.data(), kUnit.data(), kUnit.size()) != 0) {
     return {};
   }
   value = trim(value.substr(kUnit.size()));

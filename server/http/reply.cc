@@ -48,9 +48,7 @@ void append_content_range(const RangeResult& range, uint64_t size_bytes, HeadBuf
   out.append("\r\n");
 }
 
-std::string error_text(int status) {
-  return fmt::format("{} {}\n", status, reason_phrase(status));
-}
+std::string error_text(int status) { return fmt::format("{} {}\n", status, reason_phrase(status)); }
 
 }  // namespace
 
@@ -84,8 +82,9 @@ std::string_view reason_phrase(int status) {
 }
 
 std::string entity_fields(std::string_view content_type, int64_t mtime_s, std::string_view etag) {
-  return fmt::format("Content-Type: {}\r\nLast-Modified: {}\r\nETag: {}\r\nAccept-Ranges: bytes\r\n",
-                     content_type, format_date(mtime_s), etag);
+  return fmt::format(
+      "Content-Type: {}\r\nLast-Modified: {}\r\nETag: {}\r\nAccept-Ranges: bytes\r\n", content_type,
+      format_date(mtime_s), etag);
 }
 
 void Preamble::set_time(int64_t now_s) {
@@ -107,8 +106,7 @@ Reply reply_with_file(const Request& request, const EntityFacts& entity, const P
     case Verdict::precondition_failed:
       reply_with_error(412, request.method == Method::head, preamble, keep_alive, out);
       return {412, 0, 0};
-    case Verdict::proceed:
-      break;
+    case Verdict::proceed: break;
   }
 
   RangeResult range;
@@ -154,13 +152,14 @@ void reply_with_error(int status, bool head_only, const Preamble& preamble, bool
   if (!head_only) out.append(text);
 }
 
-std::string reply_with_redirect(std::string_view location, bool head_only,
-                                const Preamble& preamble, bool keep_alive) {
+std::string reply_with_redirect(std::string_view location, bool head_only, const Preamble& preamble,
+                                bool keep_alive) {
   const std::string text = error_text(301);
-  return fmt::format("HTTP/1.1 301 {}\r\n{}Location: {}\r\nContent-Type: text/plain\r\n"
-                     "Content-Length: {}\r\n{}\r\n{}",
-                     reason_phrase(301), preamble.fields(), location, text.size(),
-                     keep_alive ? kKeepAlive : kClose, head_only ? "" : text);
+  return fmt::format(
+      "HTTP/1.1 301 {}\r\n{}Location: {}\r\nContent-Type: text/plain\r\n"
+      "Content-Length: {}\r\n{}\r\n{}",
+      reason_phrase(301), preamble.fields(), location, text.size(),
+      keep_alive ? kKeepAlive : kClose, head_only ? "" : text);
 }
 
 }  // namespace ringserve::http

@@ -74,8 +74,8 @@ void reply_with_error(int status, bool head_only, const Preamble& preamble, bool
                       HeadBuffer& out);
 
 // 301 to a path of this host; `location` is from encode_path(). Returned as text: it may be long.
-std::string reply_with_redirect(std::string_view location, bool head_only,
-                                const Preamble& preamble, bool keep_alive);
+std::string reply_with_redirect(std::string_view location, bool head_only, const Preamble& preamble,
+                                bool keep_alive);
 
 // "Not Found" for 404; "Unknown" for a status this server never sends.
 std::string_view reason_phrase(int status);

@@ -155,13 +155,13 @@ void RequestParser::field_complete() {
     std::string_view name;
     std::string Request::*value;
   };
-  static constexpr std::array<Kept, 6> kKept = {{{"range", &Request::range},
-                                                 {"if-range", &Request::if_range},
-                                                 {"if-match", &Request::if_match},
-                                                 {"if-none-match", &Request::if_none_match},
-                                                 {"if-modified-since", &Request::if_modified_since},
-                                                 {"if-unmodified-since",
-                                                  &Request::if_unmodified_since}}};
+  static constexpr std::array<Kept, 6> kKept = {
+      {{"range", &Request::range},
+       {"if-range", &Request::if_range},
+       {"if-match", &Request::if_match},
+       {"if-none-match", &Request::if_none_match},
+       {"if-modified-since", &Request::if_modified_since},
+       {"if-unmodified-since", &Request::if_unmodified_since}}};
   value_ = nullptr;
   field_ = Field::other;
   if (name_bytes_ > sizeof name_) return;
@@ -198,8 +198,7 @@ void RequestParser::head_complete() {
     refuse(505);
   } else if (host_fields_ > 1 || (host_fields_ == 0 && request_.version_minor >= 1)) {
     refuse(400);  // RFC 9112 section 3.2
-  } else if (!transfer_encoding_.empty() &&
-             !equals_ignoring_case(transfer_encoding_, "chunked")) {
+  } else if (!transfer_encoding_.empty() && !equals_ignoring_case(transfer_encoding_, "chunked")) {
     // RFC 9112 section 6.1: 501 for a coding we do not know; 6.3: 400 where its end is unknown.
     refuse((llhttp_.flags & F_CHUNKED) != 0 ? 501 : 400);
   } else if (llhttp_.content_length > kBodyBytesMax) {
@@ -225,8 +224,7 @@ bool RequestParser::has_obs_fold(std::span<const char> head) {
 
 int RequestParser::status_of_parse_error(std::span<const char> chunk) const {
   switch (llhttp_get_errno(&llhttp_)) {
-    case HPE_INVALID_VERSION:
-      return version_seen_ ? 400 : 505;
+    case HPE_INVALID_VERSION: return version_seen_ ? 400 : 505;
     case HPE_INVALID_METHOD: {
       // A well-formed name of a method that nobody here knows; else it is not HTTP at all. What
       // came in earlier chunks was the beginning of a known method.
@@ -235,8 +233,7 @@ int RequestParser::status_of_parse_error(std::span<const char> chunk) const {
       const bool ends_well = length == chunk.size() || chunk[length] == ' ';
       return (length > 0 || head_bytes_ > 0) && ends_well ? 501 : 400;
     }
-    default:
-      return 400;
+    default: return 400;
   }
 }
 

@@ -24,9 +24,9 @@ class RequestParser {
   size_t feed(std::span<const char> bytes);
 
   State state() const { return state_; }
-  bool started() const { return head_bytes_ > 0; }   // a request has begun to arrive
-  bool in_body() const { return in_body_; }          // the head is complete, the body is not
-  int error_status() const { return error_status_; } // the answer where state() is failed
+  bool started() const { return head_bytes_ > 0; }    // a request has begun to arrive
+  bool in_body() const { return in_body_; }           // the head is complete, the body is not
+  int error_status() const { return error_status_; }  // the answer where state() is failed
   const Request& request() const { return request_; }
 
   // Ready for the next request on the connection.

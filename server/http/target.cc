@@ -110,9 +110,9 @@ std::string encode_path(std::string_view path) {
   for (const char c : path) {
     const auto byte = static_cast<unsigned char>(c);
     // RFC 3986 section 3.3: pchar, and the slash between segments.
-    const bool plain = (byte >= '0' && byte <= '9') ||
-                       ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z') ||
-                       (byte != 0 && byte < 0x80 && std::strchr("-._~!$&'()*+,;=:@/", c) != nullptr);
+    const bool plain =
+        (byte >= '0' && byte <= '9') || ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z') ||
+        (byte != 0 && byte < 0x80 && std::strchr("-._~!$&'()*+,;=:@/", c) != nullptr);
     if (plain) {
       out.push_back(c);
     } else {

@@ -99,8 +99,7 @@ void CorkScope::begin(const PathContext& context, Transfer& transfer) {
   if (!transfer.has_memory() || !transfer.has_file()) return;
   const int on = 1;
   // Without the cork the response is the same in more segments, so a failure is not one.
-  transfer.state.corked =
-      ::setsockopt(transfer.socket, IPPROTO_TCP, TCP_CORK, &on, sizeof on) == 0;
+  transfer.state.corked = ::setsockopt(transfer.socket, IPPROTO_TCP, TCP_CORK, &on, sizeof on) == 0;
 }
 
 void CorkScope::end(Transfer& transfer) {

@@ -22,7 +22,14 @@
 namespace ringserve::send {
 
 enum class PathName {
-  automatic, read_write, writev, sendfile, splice, uring_send, uring_splice, send_zc
+  automatic,
+  read_write,
+  writev,
+  sendfile,
+  splice,
+  uring_send,
+  uring_splice,
+  send_zc
 };
 enum class Cork { tcp_cork, msg_more, none };
 

@@ -18,8 +18,7 @@ std::unique_ptr<Path> make_send_zc(PathContext& context);
 
 // One step of sendfile(2) and of splice(2), for `auto`, which uses both.
 Outcome sendfile_step(Transfer& transfer, uint64_t bytes_max, uint64_t& moved);
-Outcome splice_step(PathContext& context, Transfer& transfer, uint64_t bytes_max,
-                    uint64_t& moved);
+Outcome splice_step(PathContext& context, Transfer& transfer, uint64_t bytes_max, uint64_t& moved);
 // Gives the transfer's pipe back to the pool, if it has one.
 void release_pipe(PathContext& context, Transfer& transfer);
 

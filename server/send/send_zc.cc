@@ -1,7 +1,8 @@
 // IORING_OP_READ into a registered buffer, then IORING_OP_SEND_ZC: the socket refers to the buffer
 // until a second completion, the notification, gives it back. Heads are small and are sent plainly.
 // Over loopback the kernel copies all the same and says so (Documentation/networking/
-// msg_zerocopy.rst); the counters tell how often.
+// msg_zerocopy.rst); the counters tell how often. Unix sockets know no zero-copy send (EOPNOTSUPP):
+// there the buffer is sent with IORING_OP_SEND.
 #include <cerrno>
 
 #include "server/send/paths.h"
@@ -85,8 +86,7 @@ class SendZc final : public Path {
     if (state.buffer < 0) state.buffer = buffers.take();
     if (state.buffer < 0) return context_.wait_for_resource(transfer);
     const FileRange& file = transfer.file();
-    const auto bytes =
-        static_cast<unsigned>(std::min<uint64_t>(file.length, buffers.size_bytes()));
+    const auto bytes = static_cast<unsigned>(std::min<uint64_t>(file.length, buffers.size_bytes()));
     return submit(transfer, kRead, [&](io_uring_sqe* sqe) {
       buffers.prepare_read(sqe, file.fd, state.buffer, bytes, file.offset);
     });
@@ -107,7 +107,9 @@ class SendZc final : public Path {
     return submit(transfer, kFirstSend + static_cast<unsigned>(place), [&](io_uring_sqe* sqe) {
       const int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0);
       const auto bytes = static_cast<size_t>(result);
-      if (context_.buffers->registered()) {
+      if (!transfer.is_tcp) {
+        io_uring_prep_send(sqe, transfer.socket, context_.buffers->at(buffer), bytes, flags);
+      } else if (context_.buffers->registered()) {
         io_uring_prep_send_zc_fixed(sqe, transfer.socket, context_.buffers->at(buffer), bytes,
                                     flags, IORING_SEND_ZC_REPORT_USAGE,
                                     static_cast<unsigned>(buffer));
@@ -124,7 +126,7 @@ class SendZc final : public Path {
     if (cqe.res == -EAGAIN) return {Progress::blocked, 0};
     if (cqe.res < 0 && cqe.res != -EINTR) return {Progress::failed, -cqe.res};
     if (cqe.res > 0) {
-      ++context_.counters.zero_copy_sends;
+      if (transfer.is_tcp) ++context_.counters.zero_copy_sends;
       transfer.file_sent(static_cast<uint64_t>(cqe.res));
     }
     return go_on(transfer);

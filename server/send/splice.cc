@@ -17,8 +17,7 @@ void release_pipe(PathContext& context, Transfer& transfer) {
   context.resource_freed();
 }
 
-Outcome splice_step(PathContext& context, Transfer& transfer, uint64_t bytes_max,
-                    uint64_t& moved) {
+Outcome splice_step(PathContext& context, Transfer& transfer, uint64_t bytes_max, uint64_t& moved) {
   auto& state = transfer.state;
   const FileRange& file = transfer.file();
   if (!state.pipe.valid()) {

@@ -74,14 +74,14 @@ class Transfer {
   // --- state of the path that moves it; meaningless to everyone else ---
   static constexpr unsigned kZeroCopyBuffersMax = 4;
   struct PathState {
-    Pipe pipe;                   // holds bytes of the file when in_pipe > 0
-    uint64_t in_pipe = 0;        // bytes
-    int buffer = -1;             // index in the buffer pool
-    uint32_t buffered_bytes = 0; // of the file in that buffer, not yet sent
-    uint32_t buffer_offset = 0;  // where in the buffer they begin
+    Pipe pipe;                    // holds bytes of the file when in_pipe > 0
+    uint64_t in_pipe = 0;         // bytes
+    int buffer = -1;              // index in the buffer pool
+    uint32_t buffered_bytes = 0;  // of the file in that buffer, not yet sent
+    uint32_t buffer_offset = 0;   // where in the buffer they begin
     std::array<int, kZeroCopyBuffersMax> pinned = {-1, -1, -1, -1};  // until their notification
-    uint64_t warm_until = 0;     // offset in the file up to which pages were asked for
-    int pending_error = 0;       // errno of one half of a linked pair
+    uint64_t warm_until = 0;  // offset in the file up to which pages were asked for
+    int pending_error = 0;    // errno of one half of a linked pair
     bool corked = false;
     bool awaits_notification = false;
     std::vector<iovec> gather;

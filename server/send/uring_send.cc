@@ -43,8 +43,7 @@ class UringSend final : public Path {
     if (state.buffer < 0) state.buffer = buffers.take();
     if (state.buffer < 0) return context_.wait_for_resource(transfer);
     const FileRange& file = transfer.file();
-    const auto bytes =
-        static_cast<unsigned>(std::min<uint64_t>(file.length, buffers.size_bytes()));
+    const auto bytes = static_cast<unsigned>(std::min<uint64_t>(file.length, buffers.size_bytes()));
     return submit(transfer, kRead, [&](io_uring_sqe* sqe) {
       buffers.prepare_read(sqe, file.fd, state.buffer, bytes, file.offset);
     });

@@ -40,8 +40,8 @@ class Writev final : public Path {
     message.msg_iov = gather_.data();
     message.msg_iovlen = gather_.size();
     const bool more = context_.cork == Cork::msg_more && static_cast<uint64_t>(got) < file.length;
-    const ssize_t sent = ::sendmsg(transfer.socket, &message,
-                                   MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+    const ssize_t sent =
+        ::sendmsg(transfer.socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0));
     if (sent < 0) {
       if (errno == EINTR) return {};
       return {errno == EAGAIN ? Progress::blocked : Progress::failed, errno};

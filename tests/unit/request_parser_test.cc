@@ -54,8 +54,7 @@ const std::string kGet = "GET / HTTP/1.1\r\nHost: a\r\n";
 INSTANTIATE_TEST_SUITE_P(
     request_parser, Verdict,
     testing::Values(
-        Case{"plain", 200, kGet + "\r\n"},
-        Case{"head", 200, "HEAD /x HTTP/1.1\r\nHost: a\r\n\r\n"},
+        Case{"plain", 200, kGet + "\r\n"}, Case{"head", 200, "HEAD /x HTTP/1.1\r\nHost: a\r\n\r\n"},
         Case{"http_1_0_without_host", 200, "GET / HTTP/1.0\r\n\r\n"},
         Case{"leading_empty_line", 200, "\r\n" + kGet + "\r\n"},
         Case{"content_length_body", 200, kGet + "Content-Length: 3\r\n\r\nabc"},
@@ -65,8 +64,7 @@ INSTANTIATE_TEST_SUITE_P(
              kGet + "Transfer-Encoding: chunked\r\n\r\n0\r\nHost: b\r\nRange: c\r\n\r\n"},
         Case{"upgrade_is_ignored", 200, kGet + "Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n"},
         Case{"options_star", 200, "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"},
-        Case{"unfinished", 0, kGet},
-        Case{"no_host", 400, "GET / HTTP/1.1\r\n\r\n"},
+        Case{"unfinished", 0, kGet}, Case{"no_host", 400, "GET / HTTP/1.1\r\n\r\n"},
         Case{"two_hosts", 400, kGet + "Host: a\r\n\r\n"},
         Case{"bare_lf", 400, "GET / HTTP/1.1\nHost: a\n\n"},
         Case{"bare_cr", 400, "GET / HTTP/1.1\r\nHost: a\rX: b\r\n\r\n"},

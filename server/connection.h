@@ -1,4 +1,4 @@
-// One client: reading → replying → reading … → lingering → closing. Requests are answered in
+// One client: reading -> replying -> reading … -> lingering -> closing. Requests are answered in
 // order; replies from memory are gathered into one send; a reply from a file goes out before the
 // next request is looked at. Lives in a slot of its worker and is used by that thread only. Idle it
 // owns its socket and nothing else.

@@ -1,3 +1,4 @@
+// Addresses as text: inet_pton(3) and inet_ntop(3), never a resolver.
 #include "common/net/address.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+// Errors as people read them: name, description and advice.
 #include "common/net/result.h"
 
 #include <fmt/format.h>

@@ -1,0 +1,73 @@
+// How many segments a small response takes, counted by the kernel of the client (TCP_INFO).
+// Head and body of one kibibyte fit in one segment: whatever sends two has not been corked.
+#include <tuple>
+
+#include "tests/support/server_test.h"
+
+namespace {
+
+using namespace support;
+
+constexpr std::size_t kBodyBytes = 1024;
+
+class CorkTest : public ServerTest {
+ protected:
+  // Segments of the second response on a connection; the first one warms the file up.
+  std::uint64_t segments_of_a_small_response(const std::string& path, const std::string& cork) {
+    tree().fill("small", kBodyBytes);
+    serve({"--send-path", path, "--cork", cork, "--memory-cache", "0"});
+    HttpClient client = connect();
+    expect_file(client, "small", kBodyBytes);
+    const std::uint64_t before = client.tcp_facts().data_segments_in;
+    expect_file(client, "small", kBodyBytes);
+    return client.tcp_facts().data_segments_in - before;
+  }
+};
+
+using CorkedParam = std::tuple<const char*, const char*>;
+class Corked : public CorkTest, public ::testing::WithParamInterface<CorkedParam> {};
+
+TEST_P(Corked, head_and_body_share_one_segment) {
+  const auto [path, cork] = GetParam();
+  EXPECT_EQ(segments_of_a_small_response(path, cork), 1U);
+}
+
+INSTANTIATE_TEST_SUITE_P(cork, Corked,
+                         ::testing::Combine(::testing::ValuesIn(kSendPaths),
+                                            ::testing::Values("tcp-cork", "msg-more")),
+                         [](const ::testing::TestParamInfo<CorkedParam>& each) {
+                           return as_identifier(std::get<0>(each.param)) + "_" +
+                                  as_identifier(std::get<1>(each.param));
+                         });
+
+class Uncorked : public CorkTest, public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(Uncorked, head_and_body_are_two_segments) {
+  EXPECT_EQ(segments_of_a_small_response(GetParam(), "none"), 2U);
+}
+
+// The paths that cannot gather: the head has to be sent before the file.
+INSTANTIATE_TEST_SUITE_P(cork, Uncorked, ::testing::Values("sendfile", "splice", "uring-splice"),
+                         path_name);
+
+TEST_F(CorkTest, the_default_is_not_none) {
+  tree().fill("small", kBodyBytes);
+  serve({"--send-path", "sendfile", "--memory-cache", "0"});
+  HttpClient client = connect();
+  expect_file(client, "small", kBodyBytes);
+  const std::uint64_t before = client.tcp_facts().data_segments_in;
+  expect_file(client, "small", kBodyBytes);
+  EXPECT_EQ(client.tcp_facts().data_segments_in - before, 1U);
+}
+
+TEST_F(CorkTest, a_file_in_memory_is_one_gathered_send) {
+  tree().fill("small", kBodyBytes);
+  serve({"--cork", "none"});
+  HttpClient client = connect();
+  expect_file(client, "small", kBodyBytes);
+  const std::uint64_t before = client.tcp_facts().data_segments_in;
+  expect_file(client, "small", kBodyBytes);
+  EXPECT_EQ(client.tcp_facts().data_segments_in - before, 1U);
+}
+
+}  // namespace

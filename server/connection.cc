@@ -22,6 +22,9 @@ constexpr size_t kInputBytesMax = 64 * 1024;
 // close() with unread input sends RST, which destroys the reply in flight (RFC 9112 section 9.6).
 constexpr int64_t kLingerMs = 3'000;
 
+// While draining: how long a client that was still in the accept queue may take to send a request.
+constexpr int64_t kLastRequestMs = 1'000;
+
 }  // namespace
 
 Connection::Connection(SlotId id, Services& services, int socket, bool is_tcp)
@@ -32,8 +35,8 @@ Connection::~Connection() { CHECK(finished()); }
 void Connection::start() {
   ++services_.statistics.connections;
   arm_receive();
-  // Also while draining: a client that was accepted last may still send its request.
-  services_.timers.set(id_.slot, services_.now_ms + services_.timeouts.idle_ms);
+  const int64_t wait_ms = services_.draining ? kLastRequestMs : services_.timeouts.idle_ms;
+  services_.timers.set(id_.slot, services_.now_ms + wait_ms);
 }
 
 // --- receiving ---
@@ -49,16 +52,9 @@ void Connection::arm_receive() {
   ++operations_;
 }
 
-void Connection::cancel(Operation operation) {
-  io_uring_sqe* sqe = services_.ring.next_entry();
-  io_uring_prep_cancel64(sqe, pack(operation, id_), 0);
-  sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
-  io_uring_sqe_set_data64(sqe, pack(Operation::ignored));
-}
-
 void Connection::cancel_receive() {
   if (!receiving_ || receive_cancelled_) return;
-  cancel(Operation::receive);
+  services_.ring.cancel(pack(Operation::receive, id_), pack(Operation::ignored));
   receive_cancelled_ = true;
 }
 
@@ -77,24 +73,23 @@ void Connection::on_received(const io_uring_cqe& cqe) {
   } else if (cqe.res == 0) {
     input_ended();
   } else if (cqe.res != -ENOBUFS && cqe.res != -ECANCELED && cqe.res != -EINTR) {
-    close(true);
+    close(true);  // the client is gone: ECONNRESET, ETIMEDOUT
   }
   if ((cqe.flags & IORING_CQE_F_BUFFER) != 0) services_.receive_buffers.give_back(cqe);
   if (!receiving_ && wants_input()) arm_receive();
 }
 
 void Connection::take_input(std::span<const char> bytes) {
-  if (state_ == State::lingering || state_ == State::closing || close_after_reply_) return;
+  if (!may_have_more_to_answer()) return;
   if (!may_answer() || input_ != nullptr) return stash(bytes);
   const size_t taken = consume(bytes);
-  if (taken < bytes.size() && state_ != State::lingering && state_ != State::closing) {
-    stash(bytes.subspan(taken));
-  }
+  if (taken < bytes.size() && may_have_more_to_answer()) stash(bytes.subspan(taken));
   if (state_ == State::reading) wait_for_request();
 }
 
 void Connection::stash(std::span<const char> bytes) {
   if (input_ == nullptr) input_ = std::make_unique<Input>();
+  if (input_->at > kInputBytesMax) input_->bytes.erase(0, std::exchange(input_->at, 0));
   input_->bytes.append(bytes.data(), bytes.size());
   if (input_->bytes.size() - input_->at > kInputBytesMax) cancel_receive();
 }
@@ -114,7 +109,7 @@ bool Connection::request_is_answerable() const {
 // Answers the requests in `bytes` until one has to wait; returns how many bytes are done with.
 size_t Connection::consume(std::span<const char> bytes) {
   size_t taken = 0;
-  while (taken < bytes.size() && may_answer()) {
+  while (taken < bytes.size() && may_answer() && !yielding_) {
     if (!has_room()) {
       flush();
       continue;
@@ -136,7 +131,7 @@ void Connection::give_back_idle_parser() {
 
 // After something has ended that input had to wait for.
 void Connection::pump() {
-  while (state_ == State::reading) {
+  while (state_ == State::reading && !yielding_) {
     if (lookup_ != nullptr) {
       if (lookup_->outcome == files::Lookup::Outcome::wants_open) return;
       auto lookup = std::move(lookup_);
@@ -144,10 +139,11 @@ void Connection::pump() {
       services_.lookups.give_back(std::move(lookup));
       give_back_idle_parser();
       if (state_ == State::reading) flush();
-    } else if (input_ != nullptr && input_->at < input_->bytes.size()) {
-      input_->at += consume(std::span(input_->bytes).subspan(input_->at));
+    } else if (input_ != nullptr) {
+      auto input = std::exchange(input_, nullptr);  // answering may end the connection
+      input->at += consume(std::span<const char>(input->bytes).subspan(input->at));
+      if (input->at < input->bytes.size() && may_have_more_to_answer()) input_ = std::move(input);
     } else {
-      input_.reset();
       break;
     }
   }
@@ -176,7 +172,13 @@ void Connection::flush() {
   CHECK(state_ == State::reading);
   if (transfer_ == nullptr) return;
   state_ = State::replying;
+  const bool has_file = transfer_->has_file();
   settle(services_.path.advance(*transfer_));
+  if (has_file && state_ == State::reading) {
+    // A file went out at once. Others get their turn before the next pipelined request.
+    yielding_ = true;
+    services_.runnable.push_back(owner_bits(id_));
+  }
 }
 
 void Connection::settle(send::Outcome outcome) {
@@ -223,16 +225,18 @@ void Connection::await_writable() {
   ++operations_;
 }
 
-void Connection::on_writable(const io_uring_cqe&) {
+void Connection::on_writable() {
   awaiting_writable_ = false;
   --operations_;
   on_turn();
 }
 
-void Connection::on_turn() {
-  if (state_ != State::replying) return;
-  settle(services_.path.advance(*transfer_));
+bool Connection::on_turn() {
+  const bool replying = state_ == State::replying;
+  yielding_ = false;
+  if (replying) settle(services_.path.advance(*transfer_));
   pump();
+  return replying;
 }
 
 void Connection::on_path_completed(unsigned tag, const io_uring_cqe& cqe) {
@@ -251,6 +255,7 @@ void Connection::on_path_completed(unsigned tag, const io_uring_cqe& cqe) {
 // Between requests, or with part of one: sets the deadline, or closes if no more can come.
 void Connection::wait_for_request() {
   CHECK(state_ == State::reading);
+  if (yielding_) return;
   if (lookup_ != nullptr) {
     services_.timers.set(id_.slot, services_.now_ms + services_.timeouts.send_ms);
     return;
@@ -284,9 +289,7 @@ void Connection::drain() {
   if (state_ == State::reading && lookup_ == nullptr && parser_ == nullptr) linger();
 }
 
-void Connection::abort() {
-  if (state_ != State::closing) close(true);
-}
+void Connection::abort() { close(true); }
 
 void Connection::linger() {
   if (input_ended_ || ::shutdown(socket_.get(), SHUT_WR) < 0) return close(false);
@@ -298,16 +301,24 @@ void Connection::linger() {
 
 // The socket itself is closed when the last operation has let go of it.
 void Connection::close(bool reset) {
-  CHECK(state_ != State::closing);
+  if (state_ == State::closing) return;
   state_ = State::closing;
   services_.timers.cancel(id_.slot);
   if (reset) {
     const ::linger at_once{1, 0};  // socket(7): close sends RST and drops what is queued
     (void)::setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
   }
+  if (reset && is_tcp_ && transfer_ != nullptr && transfer_->in_flight > 0) {
+    // A zero-copy send is over when the client acknowledges it, which this one may never do.
+    // connect(2) to AF_UNSPEC drops what is queued and sends RST now, not at the last close.
+    const sockaddr nowhere{AF_UNSPEC, {}};
+    (void)::connect(socket_.get(), &nowhere, sizeof nowhere);
+  }
   input_.reset();
   cancel_receive();
-  if (awaiting_writable_) cancel(Operation::writable);
+  if (awaiting_writable_) {
+    services_.ring.cancel(pack(Operation::writable, id_), pack(Operation::ignored));
+  }
   if (transfer_ == nullptr) return;
   transfer_->aborted = true;
   if (transfer_->in_flight == 0) release_transfer();

@@ -26,10 +26,10 @@ class Connection {
 
   // What happened; the worker calls these.
   void on_received(const io_uring_cqe& cqe);
-  void on_writable(const io_uring_cqe& cqe);
+  void on_writable();
   void on_file_opened(const io_uring_cqe& cqe);
   void on_path_completed(unsigned tag, const io_uring_cqe& cqe);
-  void on_turn();  // it asked to be run again
+  bool on_turn();  // it asked to be run again; false if no transfer was waiting for that
   void on_deadline();
   void drain();  // close after the running response, or now if there is none
   void abort();  // reset at once
@@ -47,7 +47,6 @@ class Connection {
   // --- receiving ---
   void arm_receive();
   void cancel_receive();
-  void cancel(Operation operation);
   void take_input(std::span<const char> bytes);
   void stash(std::span<const char> bytes);
   void input_ended();
@@ -61,6 +60,10 @@ class Connection {
   // --- answering ---
   bool may_answer() const {
     return state_ == State::reading && lookup_ == nullptr && !close_after_reply_;
+  }
+  // False once what comes in is only discarded.
+  bool may_have_more_to_answer() const {
+    return (state_ == State::reading || state_ == State::replying) && !close_after_reply_;
   }
   void answer();
   void look_up(const http::Request& request);
@@ -96,6 +99,7 @@ class Connection {
   bool input_ended_ : 1 = false;  // the client has sent its FIN
   bool close_after_reply_ : 1 = false;
   bool keep_alive_ : 1 = true;      // of the request being answered
+  bool yielding_ : 1 = false;       // it had its turn; on_turn() will be called
   bool request_timed_ : 1 = false;  // the deadline is that of the request being received
   uint16_t operations_ = 0;  // ring operations that will still complete with this slot's name
 
@@ -104,9 +108,9 @@ class Connection {
     size_t at = 0;
   };
   std::unique_ptr<http::RequestParser> parser_;  // a request has begun to arrive or waits
-  std::unique_ptr<send::Transfer> transfer_;  // replies being gathered or sent
-  std::unique_ptr<files::Lookup> lookup_;     // waits for the disk
-  std::unique_ptr<Input> input_;              // received while a reply was on its way
+  std::unique_ptr<send::Transfer> transfer_;     // replies being gathered or sent
+  std::unique_ptr<files::Lookup> lookup_;        // waits for the disk
+  std::unique_ptr<Input> input_;                 // received while a reply was on its way
 };
 
 }  // namespace ringserve

@@ -22,6 +22,7 @@ void Connection::answer() {
 void Connection::look_up(const http::Request& request) {
   http::Target& target = services_.target;
   if (const int status = http::decode_target(request.target, target); status != 0) {
+    if (status == 400) keep_alive_ = false;  // whoever sends that is not to be trusted with more
     return answer_with_error(status);
   }
   if (target.hidden && !services_.serve_hidden) return answer_with_error(404);
@@ -85,7 +86,9 @@ void Connection::answer_with_file(const files::FileRef& file) {
     out.add_memory(body.substr(reply.body_offset, reply.body_length), file);
     return;
   }
-  out.set_file({file, file->name, file->fd.get(), reply.body_offset, reply.body_length});
+  send::FileRange range{file, file->name, file->fd.get(), reply.body_offset, reply.body_length};
+  if (services_.bodies_from_memory && out.add_warm_file(range)) return;
+  out.set_file(std::move(range));
   flush();
 }
 

@@ -21,18 +21,42 @@ constexpr uint64_t kMemoryCacheBytesMax = uint64_t{1} << 44;
 constexpr uint64_t kDescriptorsMax = 1 << 30;  // the kernel's own ceiling: fs.nr_open
 constexpr unsigned kTimeoutMaxS = 3600;
 
-const std::map<std::string, send::Cork> kCorks = {{"tcp-cork", send::Cork::tcp_cork},
-                                                  {"msg-more", send::Cork::msg_more},
-                                                  {"none", send::Cork::none}};
-const std::map<std::string, files::FollowSymlinks> kFollow = {
-    {"within", files::FollowSymlinks::within},
-    {"never", files::FollowSymlinks::never},
-    {"always", files::FollowSymlinks::always}};
+template <typename T>
+using Names = std::map<std::string, T>;
 
-std::map<std::string, send::PathName> path_names() {
-  std::map<std::string, send::PathName> names;
+const Names<send::Cork> kCorks = {{"tcp-cork", send::Cork::tcp_cork},
+                                  {"msg-more", send::Cork::msg_more},
+                                  {"none", send::Cork::none}};
+const Names<files::FollowSymlinks> kFollow = {{"within", files::FollowSymlinks::within},
+                                              {"never", files::FollowSymlinks::never},
+                                              {"always", files::FollowSymlinks::always}};
+
+Names<send::PathName> path_names() {
+  Names<send::PathName> names;
   for (const send::PathInfo& path : send::all_paths()) names.emplace(path.name, path.path);
   return names;
+}
+
+template <typename T>
+std::string list_names(const Names<T>& names) {
+  std::string list;
+  for (const auto& entry : names) list += (list.empty() ? "" : ", ") + entry.first;
+  return list;
+}
+
+// An option whose value is one of a few names; a mistake is answered with all of them.
+template <typename T>
+CLI::Option* add_name_option(CLI::App& app, const std::string& option, T& value,
+                             const Names<T>& names, const std::string& text) {
+  const auto set = [option, &value, names](const std::string& given) {
+    const auto found = names.find(given);
+    if (found == names.end()) {
+      throw CLI::ValidationError(option,
+                                 fmt::format("'{}' is not one of {}", given, list_names(names)));
+    }
+    value = found->second;
+  };
+  return app.add_option_function<std::string>(option, set, text);
 }
 
 unsigned usable_cpus() {
@@ -57,9 +81,8 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 }
 
 std::string nearest_option(const CLI::App& app, const std::string& wrong) {
-  constexpr size_t kNear = 3;
   std::string best;
-  size_t best_distance = kNear + 1;
+  size_t best_distance = wrong.size() / 3 + 1;  // farther is another word, not a slip
   for (const CLI::Option* option : app.get_options()) {
     for (const std::string& name : option->get_lnames()) {
       const size_t distance = edit_distance(wrong, "--" + name);
@@ -92,84 +115,63 @@ int report(const CLI::App& app, const CLI::ParseError& error) {
 
 void add_options(CLI::App& app, Options& options, std::vector<std::string>& listen) {
   app.set_version_flag("--version", "ringserve " RINGSERVE_VERSION);
-  app.add_option("ROOT", options.root, "The directory to serve")->required();
+  app.add_option("ROOT", options.root, "The directory to serve")->required()->option_text(" ");
   app.add_option("--listen", listen,
-                 "Address to listen on, repeatable: 127.0.0.1:8080 (default), [::1]:8080, "
+                 "Repeatable: 127.0.0.1:8080 (default), [::1]:8080,\n"
                  "0.0.0.0:80, unix:/absolute/path; port 0 takes any")
-      ->type_name("ADDR")
+      ->option_text("ADDR")
       ->allow_extra_args(false)
       ->take_all();
   app.add_option("--threads", options.threads, "Worker threads; default: the CPUs it may run on")
-      ->type_name("N")
+      ->option_text("N")
       ->check(CLI::Range(1u, kThreadsMax));
-  app.add_option("--send-path", options.send_path, "How bodies reach the socket")
-      ->type_name("NAME")
-      ->transform(CLI::Transformer(path_names()))
-      ->default_str("auto");
-  app.add_option("--cork", options.cork, "How head and body share segments")
-      ->type_name("NAME")
-      ->transform(CLI::Transformer(kCorks))
-      ->default_str("msg-more");
-  app.add_option("--index", options.index_names, "File served for a directory, repeatable")
-      ->type_name("NAME")
+  add_name_option(app, "--send-path", options.send_path, path_names(),
+                  "How bodies reach the socket; default auto:\nauto, read-write, writev, sendfile, "
+                  "splice,\nuring-send, uring-splice, send-zc")
+      ->option_text("NAME");
+  add_name_option(app, "--cork", options.cork, kCorks,
+                  "How head and body share segments; default\nmsg-more: " + list_names(kCorks))
+      ->option_text("NAME");
+  app.add_option("--index", options.index_names,
+                 "File served for a directory, repeatable;\ndefault index.html")
+      ->option_text("NAME")
       ->allow_extra_args(false)
-      ->take_all()
-      ->default_str("index.html");
-  app.add_option("--follow-symlinks", options.follow_symlinks,
-                 "within: while they stay below ROOT; never; always")
-      ->type_name("NAME")
-      ->transform(CLI::Transformer(kFollow))
-      ->default_str("within");
-  app.add_flag("--hidden", options.hidden, "Serve names that begin with a dot (default: 404)");
+      ->take_all();
+  add_name_option(app, "--follow-symlinks", options.follow_symlinks, kFollow,
+                  "within (default): a link is followed while it\nstays below ROOT; never; always")
+      ->option_text("NAME");
+  app.add_flag("--hidden", options.hidden, "Serve names that begin with a dot; default: 404");
 }
 
 void add_limits(CLI::App& app, Options& options) {
   app.add_option("--memory-cache", options.memory_cache_bytes,
-                 "Bodies held in memory, all workers together; 0 = none")
-      ->type_name("SIZE")
+                 "Bodies held in memory, all workers together;\n64MiB; 0 = none")
+      ->option_text("SIZE")
       ->transform(CLI::AsSizeValue(false))
-      ->check(CLI::Range(uint64_t{0}, kMemoryCacheBytesMax))
-      ->default_str("64MiB");
+      ->check(CLI::Range(uint64_t{0}, kMemoryCacheBytesMax));
   app.add_option("--open-files", options.open_files,
-                 "File descriptors the cache may hold; default from RLIMIT_NOFILE")
-      ->type_name("N")
+                 "Descriptors the file cache may hold;\ndefault from RLIMIT_NOFILE")
+      ->option_text("N")
       ->check(CLI::Range(uint64_t{1}, kDescriptorsMax));
   app.add_option("--max-connections", options.max_connections,
-                 "Connections at once; default from RLIMIT_NOFILE, raised to its hard limit")
-      ->type_name("N")
+                 "Connections at once; default from RLIMIT_NOFILE,\nraised to its hard limit")
+      ->option_text("N")
       ->check(CLI::Range(uint64_t{1}, kDescriptorsMax));
   const auto add_seconds = [&](const char* name, unsigned& value, const char* text, unsigned min) {
-    app.add_option(name, value, text)
-        ->type_name("S")
-        ->check(CLI::Range(min, kTimeoutMaxS))
-        ->capture_default_str();
+    app.add_option(name, value, fmt::format("{}; default {}", text, value))
+        ->option_text("N")
+        ->check(CLI::Range(min, kTimeoutMaxS));
   };
   add_seconds("--header-timeout-s", options.header_timeout_s,
-              "A request must be complete this long after its first byte, else 408", 1);
+              "A request must be complete this long after\nits first byte, else 408", 1);
   add_seconds("--idle-timeout-s", options.idle_timeout_s,
-              "A connection without a request is closed after this", 1);
+              "A connection without a request is closed\nafter this", 1);
   add_seconds("--send-timeout-s", options.send_timeout_s,
-              "A client that takes no byte for this long is reset", 1);
+              "A client that takes no byte for this long is\nreset", 1);
   add_seconds("--drain-timeout-s", options.drain_timeout_s,
-              "After SIGTERM, running responses may take this long", 0);
+              "After SIGTERM, running responses may take this\nlong", 0);
   app.add_flag("--print-listen", options.print_listen,
-               "When ready, print 'listening ADDR' for each listener on stdout");
-}
-
-// CLI11 says only that a name is wrong: says which are right.
-std::string check_names(const CLI::App& app) {
-  const auto wrong = [&app](const char* name, const auto& known) -> std::string {
-    const CLI::Option* option = app.get_option(name);
-    if (option->count() == 0 || known.count(option->results().front()) != 0) return {};
-    std::string names;
-    for (const auto& entry : known) names += (names.empty() ? "" : ", ") + entry.first;
-    return fmt::format("{}: '{}' is not one of {}", name, option->results().front(), names);
-  };
-  for (const std::string& text : {wrong("--send-path", path_names()), wrong("--cork", kCorks),
-                                  wrong("--follow-symlinks", kFollow)}) {
-    if (!text.empty()) return text;
-  }
-  return {};
+               "When ready, print 'listening ADDR' for each\nlistener on stdout");
 }
 
 }  // namespace
@@ -177,6 +179,7 @@ std::string check_names(const CLI::App& app) {
 bool parse_options(int argc, char** argv, Options& options, int& exit_status) {
   CLI::App app("Serves the files below ROOT over HTTP/1.1, from io_uring, without copying them.",
                "ringserve");
+  app.get_formatter()->column_width(28);
   app.allow_extras(false);
   std::vector<std::string> listen;
   options.threads = usable_cpus();
@@ -189,9 +192,6 @@ bool parse_options(int argc, char** argv, Options& options, int& exit_status) {
   };
   try {
     app.parse(argc, argv);
-  } catch (const CLI::ConversionError& error) {
-    const std::string names = check_names(app);
-    return usage_error(names.empty() ? error.what() : names);
   } catch (const CLI::ParseError& error) {
     exit_status = report(app, error);
     return false;
@@ -199,7 +199,7 @@ bool parse_options(int argc, char** argv, Options& options, int& exit_status) {
   if (listen.empty()) listen.push_back("127.0.0.1:8080");
   for (const std::string& text : listen) {
     auto address = net::Address::parse(text);
-    if (!address) return usage_error(address.error().message());
+    if (!address) return usage_error("--listen: " + address.error().message());
     options.listen.push_back(*address);
   }
   for (const std::string& name : options.index_names) {
@@ -210,12 +210,7 @@ bool parse_options(int argc, char** argv, Options& options, int& exit_status) {
   return true;
 }
 
-std::string_view name_of(send::PathName path) {
-  for (const send::PathInfo& info : send::all_paths()) {
-    if (info.path == path) return info.name;
-  }
-  return "?";
-}
+std::string_view name_of(send::PathName path) { return send::info_of(path).name; }
 
 std::string_view name_of(send::Cork cork) {
   for (const auto& [name, value] : kCorks) {

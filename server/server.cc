@@ -28,6 +28,7 @@ constexpr int kExitFailed = 1;
 constexpr uint64_t kDescriptorsFixed = 16;      // stdio, signals, libraries
 constexpr uint64_t kDescriptorsPerWorker = 12;  // ring, eventfd, inotify, root, files being opened
 constexpr unsigned kPipesPerWorkerMax = 32;
+constexpr unsigned kPipesMax = 48;  // of 1 MiB: fs.pipe-user-pages-soft allows a user 64 MiB
 constexpr uint64_t kOpenFilesMin = 8;
 constexpr uint64_t kOpenFilesDefaultMax = 65536;
 
@@ -47,8 +48,8 @@ net::Result<Budget> share_descriptors(const Options& options) {
   }
   const uint64_t total = std::min<uint64_t>(limit.rlim_max, uint64_t{1} << 30);
   Budget budget;
-  budget.pipes_per_worker = static_cast<unsigned>(
-      std::clamp<uint64_t>(total / 16 / options.threads, 1, kPipesPerWorkerMax));
+  budget.pipes_per_worker = static_cast<unsigned>(std::clamp<uint64_t>(
+      std::min<uint64_t>(total / 16, kPipesMax) / options.threads, 1, kPipesPerWorkerMax));
   const uint64_t reserve =
       kDescriptorsFixed + options.threads * (kDescriptorsPerWorker + options.listen.size() +
                                              2 * budget.pipes_per_worker);
@@ -97,7 +98,7 @@ class Server {
   int wait_for_end();
   void stop_workers();
   void print_summary() const;
-  void remove_unix_sockets() const;
+  void remove_unix_sockets();
 
   const Options& options_;
   net::OwnedFd signals_, stopped_;
@@ -126,7 +127,7 @@ net::Status Server::start_worker(WorkerConfig config, std::vector<WorkerListener
   std::promise<net::Status> ready;
   std::future<net::Status> outcome = ready.get_future();
   RunningWorker& running = workers_.emplace_back();
-  running.thread = std::thread([this, &running, config, &ready, &listeners] {
+  const auto work = [this, &running, config, &ready, &listeners] {
     auto worker = Worker::create(config, std::move(listeners));
     if (!worker) return ready.set_value(tl::unexpected(worker.error()));
     running.worker = std::move(*worker);
@@ -135,7 +136,14 @@ net::Status Server::start_worker(WorkerConfig config, std::vector<WorkerListener
     self.run();
     const uint64_t one = 1;
     CHECK(::write(stopped_.get(), &one, sizeof one) == sizeof one);
-  });
+  };
+  try {
+    running.thread = std::thread(work);
+  } catch (const std::system_error& error) {
+    workers_.pop_back();
+    return net::fail("start a worker thread", error.code().value(),
+                     "raise RLIMIT_NPROC (ulimit -u), or lower --threads");
+  }
   const net::Status status = outcome.get();
   if (!status) {
     running.thread.join();
@@ -173,6 +181,8 @@ net::Status Server::start() {
   config.memory_cache_bytes = options_.memory_cache_bytes / options_.threads;
   config.pipes_max = budget->pipes_per_worker;
   config.max_connections = budget->max_connections;
+  config.accept_burst_max =
+      net::accept_queue_max(options_.threads * static_cast<unsigned>(options_.listen.size()));
   config.connections = &connections_;
   workers_.reserve(options_.threads);  // the threads hold references into it
   for (unsigned i = 0; i < options_.threads; ++i) {
@@ -219,7 +229,6 @@ int Server::wait_for_end() {
     if ((events[0].revents & POLLIN) != 0) {
       signalfd_siginfo info{};
       if (::read(signals_.get(), &info, sizeof info) != sizeof info) continue;
-      remove_unix_sockets();
       std::_Exit(128 + static_cast<int>(info.ssi_signo));
     }
     uint64_t count = 0;
@@ -241,6 +250,8 @@ int Server::run_until_signal() {
   spdlog::info("{}: draining {} connection{} for at most {} s; a second signal ends at once",
                info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM", open, open == 1 ? "" : "s",
                options_.drain_timeout_s);
+  // Now, not at the end: a successor may bind the same paths while this server drains.
+  remove_unix_sockets();
   for (RunningWorker& running : workers_) running.worker->request_drain();
   const int status = wait_for_end();
   print_summary();
@@ -267,10 +278,11 @@ void Server::print_summary() const {
                sum.sent_bytes, extra);
 }
 
-void Server::remove_unix_sockets() const {
+void Server::remove_unix_sockets() {
   for (const net::Address& address : addresses_) {
     if (address.is_unix()) ::unlink(address.unix_path().c_str());
   }
+  addresses_.clear();
 }
 
 }  // namespace

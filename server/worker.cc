@@ -54,21 +54,20 @@ net::Status Worker::set_up(std::vector<WorkerListener> listeners) {
       net::BufferRing::create(*ring_, kReceiveGroup, kReceiveBuffers, kReceiveBufferBytes);
   if (!buffers) return tl::unexpected(buffers.error());
   receive_buffers_ = std::move(*buffers);
-  if (send::needs_buffers(options.send_path)) {
+  const send::PathInfo& path = send::info_of(options.send_path);
+  if (path.needs_buffers) {
     auto pool = send::BufferPool::create(*ring_, kSendBuffers, kSendBufferBytes);
     if (!pool) return tl::unexpected(pool.error());
     send_buffers_ = std::move(*pool);
   }
   pipes_ = std::make_unique<send::PipePool>(config_.pipes_max, kPipeBytes);
 
-  const auto info = std::find_if(send::all_paths().begin(), send::all_paths().end(),
-                                 [&](const auto& p) { return p.path == options.send_path; });
   files::SiteOptions site_options;
   site_options.root = options.root;
   site_options.index_names = options.index_names;
   site_options.follow_symlinks = options.follow_symlinks;
   site_options.open_files_max = config_.open_files;
-  site_options.memory_cache_bytes = info->bodies_from_memory ? config_.memory_cache_bytes : 0;
+  site_options.memory_cache_bytes = path.bodies_from_memory ? config_.memory_cache_bytes : 0;
   site_options.media_types = config_.media_types;
   site_options.describe = [](const files::File& file, std::string_view content_type) {
     return http::entity_fields(content_type, file.mtime_s, file.etag);
@@ -86,7 +85,7 @@ net::Status Worker::set_up(std::vector<WorkerListener> listeners) {
                           int64_t{1000} * options.idle_timeout_s,
                           int64_t{1000} * options.send_timeout_s};
   services_.reset(new Services{*ring_, *receive_buffers_, *timers_, *site_, *path_, *preamble_,
-                               runnable_, timeouts, info->bodies_from_memory, options.hidden});
+                               runnable_, timeouts, path.bodies_from_memory, options.hidden});
   for (WorkerListener& listener : listeners) listeners_.push_back({std::move(listener)});
   return {};
 }
@@ -97,7 +96,12 @@ void Worker::run() {
   update_time();
   await_readable(wake_.get(), Operation::wake);
   if (site_->watch_fd() >= 0) await_readable(site_->watch_fd(), Operation::watch);
-  while (!services_->draining || connections_.size() > 0) turn();
+  while (!services_->draining || connections_.size() > 0 || is_accepting()) turn();
+}
+
+bool Worker::is_accepting() const {
+  return std::any_of(listeners_.begin(), listeners_.end(),
+                     [](const Listener& listener) { return listener.armed; });
 }
 
 void Worker::turn() {
@@ -159,7 +163,7 @@ void Worker::dispatch_to_connection(const io_uring_cqe& cqe) {
   if (operation == Operation::receive) {
     connection->on_received(cqe);
   } else if (operation == Operation::writable) {
-    connection->on_writable(cqe);
+    connection->on_writable();
   } else if (operation == Operation::open_file) {
     connection->on_file_opened(cqe);
   } else {
@@ -177,7 +181,7 @@ void Worker::run_runnable() {
       path_context_->resource_freed();  // it was woken for a pipe or buffer: the next one's turn
       continue;
     }
-    connection->on_turn();
+    if (!connection->on_turn()) path_context_->resource_freed();
     forget_if_finished(*connection);
   }
   running_.clear();
@@ -198,7 +202,7 @@ void Worker::resume_accepting() {
   accept_paused_until_ms_ = 0;
   for (uint32_t index = 0; index < listeners_.size(); ++index) {
     if (listeners_[index].armed) continue;
-    if (config_.connections->load(std::memory_order_relaxed) >= config_.max_connections) {
+    if (free_connections() == 0) {
       accept_paused_until_ms_ = services_->now_ms + kAcceptPauseMs;
       return;
     }
@@ -206,41 +210,51 @@ void Worker::resume_accepting() {
   }
 }
 
+uint64_t Worker::free_connections() const {
+  const uint64_t open = config_.connections->load(std::memory_order_relaxed);
+  return config_.max_connections > open ? config_.max_connections - open : 0;
+}
+
 void Worker::arm_accept(uint32_t index) {
   Listener& listener = listeners_[index];
-  io_uring_sqe* sqe = ring_->next_entry();
+  // A multishot accept takes all that is queued before anybody can count: near the limit, and on
+  // a socket that workers share, one at a time. (On a shared socket a multishot accept would also
+  // keep its place at the head of the wait queue and get every connection.)
+  const bool one_at_a_time =
+      listener.listener.shared || free_connections() <= config_.accept_burst_max;
   constexpr int kFlags = SOCK_CLOEXEC | SOCK_NONBLOCK;  // sendfile and splice know no MSG_DONTWAIT
-  if (listener.listener.shared) {
-    // A multishot accept keeps its place at the head of the socket's wait queue, and this worker
-    // would get every connection. A new request queues at the end.
-    io_uring_prep_accept(sqe, listener.listener.socket.get(), nullptr, nullptr, kFlags);
+  io_uring_sqe* sqe = ring_->next_entry();
+  const int fd = listener.listener.socket.get();
+  if (one_at_a_time) {
+    io_uring_prep_accept(sqe, fd, nullptr, nullptr, kFlags);
   } else {
-    io_uring_prep_multishot_accept(sqe, listener.listener.socket.get(), nullptr, nullptr, kFlags);
+    io_uring_prep_multishot_accept(sqe, fd, nullptr, nullptr, kFlags);
   }
   io_uring_sqe_set_data64(sqe, pack(Operation::accept, {index, 1}));
   listener.armed = true;
+  listener.multishot = !one_at_a_time;
+}
+
+void Worker::cancel_accept(uint32_t index) {
+  ring_->cancel(pack(Operation::accept, {index, 1}), pack(Operation::ignored));
 }
 
 void Worker::on_accepted(const io_uring_cqe& cqe) {
-  Listener& listener = listeners_[slot_of(cqe.user_data).slot];
+  const uint32_t index = slot_of(cqe.user_data).slot;
+  Listener& listener = listeners_[index];
   if ((cqe.flags & IORING_CQE_F_MORE) == 0) listener.armed = false;
   if (cqe.res >= 0) {
     add_connection(cqe.res, listener.listener.is_tcp);
-    const uint64_t open = config_.connections->load(std::memory_order_relaxed);
-    if (open >= config_.max_connections && listener.armed) {
-      io_uring_sqe* sqe = ring_->next_entry();
-      io_uring_prep_cancel64(sqe, cqe.user_data, 0);
-      sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
-      io_uring_sqe_set_data64(sqe, pack(Operation::ignored));
-    }
+    const bool near_limit = free_connections() <= config_.accept_burst_max;
+    if (near_limit && listener.armed && listener.multishot) cancel_accept(index);
     return;
   }
   const int error = -cqe.res;
   if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM) {
     const size_t shed = site_->shed_descriptors();
     spdlog::warn(
-        "accept: {}: paused until a descriptor is free ({} connections, {} cached files "
-        "closed); raise RLIMIT_NOFILE or lower --max-connections",
+        "accept: {}: paused until a descriptor is free ({} connections, {} cached files closed); "
+        "raise RLIMIT_NOFILE or lower --max-connections",
         net::errno_name(error), connections_.size(), shed);
     accept_paused_until_ms_ = services_->now_ms + kAcceptPauseMs;
   } else if (error != ECANCELED && error != ECONNABORTED && error != EINTR) {
@@ -291,12 +305,7 @@ void Worker::start_draining() {
   for (uint32_t index = 0; index < listeners_.size(); ++index) {
     Listener& listener = listeners_[index];
     const int fd = listener.listener.socket.get();
-    if (listener.armed) {
-      io_uring_sqe* sqe = ring_->next_entry();
-      io_uring_prep_cancel64(sqe, pack(Operation::accept, {index, 1}), 0);
-      sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
-      io_uring_sqe_set_data64(sqe, pack(Operation::ignored));
-    }
+    if (listener.armed) cancel_accept(index);
     if (::fcntl(fd, F_SETFL, O_NONBLOCK) == 0) {
       int socket = -1;
       while ((socket = ::accept4(fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {

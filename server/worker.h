@@ -22,7 +22,8 @@ struct WorkerConfig {
   uint64_t open_files = 1;          // this worker's share of the descriptors
   uint64_t memory_cache_bytes = 0;  // this worker's share
   unsigned pipes_max = 1;
-  uint64_t max_connections = 1;                  // of all workers together
+  uint64_t accept_burst_max = 0;  // connections that one multishot accept may take at once
+  uint64_t max_connections = 1;   // of all workers together
   std::atomic<uint64_t>* connections = nullptr;  // of all workers together
 };
 
@@ -53,6 +54,7 @@ class Worker {
   struct Listener {
     WorkerListener listener;
     bool armed = false;
+    bool multishot = false;
   };
 
   explicit Worker(WorkerConfig config) : config_(config) {}
@@ -67,6 +69,9 @@ class Worker {
 
   void resume_accepting();
   void arm_accept(uint32_t index);
+  void cancel_accept(uint32_t index);
+  bool is_accepting() const;
+  uint64_t free_connections() const;
   void on_accepted(const io_uring_cqe& cqe);
   void add_connection(int socket, bool is_tcp);
   void await_readable(int fd, Operation operation);

@@ -8,6 +8,9 @@
 #include <netinet/tcp.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <fstream>
+
 #include "common/net/socket_owner.h"
 
 namespace net {
@@ -78,9 +81,10 @@ Status start_listening(int fd, const Address& address) {
 bool is_stale_unix_socket(const Address& address) {
   struct stat facts {};
   if (::lstat(address.unix_path().c_str(), &facts) < 0 || !S_ISSOCK(facts.st_mode)) return false;
-  auto probe = open_socket(address);
-  if (!probe) return false;
-  return ::connect(probe->get(), address.data(), address.size()) < 0 && errno == ECONNREFUSED;
+  // Non-blocking: where the queue is full, EAGAIN says that somebody listens.
+  OwnedFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!probe.valid()) return false;
+  return ::connect(probe.get(), address.data(), address.size()) < 0 && errno == ECONNREFUSED;
 }
 
 Result<ListenGroup> listen_on_unix(const Address& address, unsigned count) {
@@ -120,6 +124,12 @@ Result<Address> reserve_port(const Address& wanted) {
 }
 
 }  // namespace
+
+unsigned accept_queue_max(unsigned sockets) {
+  int somaxconn = kBacklogMax;
+  std::ifstream("/proc/sys/net/core/somaxconn") >> somaxconn;
+  return sockets * (static_cast<unsigned>(std::clamp(somaxconn, 1, kBacklogMax)) + 1);
+}
 
 Result<ListenGroup> listen_on(const Address& wanted, unsigned count) {
   if (wanted.is_unix()) return listen_on_unix(wanted, count);

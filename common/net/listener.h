@@ -19,6 +19,10 @@ struct ListenGroup {
 // them by hash (socket(7)), after a bind without it has shown that nobody else has the port.
 // Unix: one socket, duplicated. The sockets are blocking, close-on-exec, TCP_NODELAY (inherited
 // by accepted sockets).
+// How many connections can wait in the queues of `sockets` listeners: the backlog that was asked
+// for, cut to net.core.somaxconn as the kernel does (listen(2)), and one more each.
+unsigned accept_queue_max(unsigned sockets);
+
 Result<ListenGroup> listen_on(const Address& wanted, unsigned count);
 
 }  // namespace net

@@ -127,6 +127,13 @@ void Ring::reserve(unsigned entries) {
   while (io_uring_sq_space_left(&ring_) < entries) submit_now();
 }
 
+void Ring::cancel(uint64_t target, uint64_t own) {
+  io_uring_sqe* sqe = next_entry();
+  io_uring_prep_cancel64(sqe, target, 0);
+  sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+  io_uring_sqe_set_data64(sqe, own);
+}
+
 void Ring::submit_and_wait(std::chrono::nanoseconds timeout) {
   io_uring_cqe* cqe = nullptr;
   int result = 0;

@@ -33,6 +33,11 @@ class Ring {
   io_uring_sqe* next_entry();
   void reserve(unsigned entries);
 
+  // Asks for the operation with user_data `target` to end; its completion says -ECANCELED, unless
+  // it was already done. A completion with user_data `own` comes only if there is nothing to
+  // cancel.
+  void cancel(uint64_t target, uint64_t own);
+
   // Submits, then waits until a completion is there or `timeout` has passed (negative: no limit).
   void submit_and_wait(std::chrono::nanoseconds timeout);
   // Submits and collects what is ready without waiting; no system call when there is nothing to do.

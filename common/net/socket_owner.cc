@@ -2,7 +2,9 @@
 #include "common/net/socket_owner.h"
 
 #include <fmt/format.h>
+#include <netinet/in.h>
 
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -16,9 +18,31 @@ namespace fs = std::filesystem;
 
 constexpr int kStateListen = 0x0A;  // TCP_LISTEN, include/net/tcp_states.h
 
+// Whether the listener whose IP address stands in `hex` (32-bit words in host order) is in the way:
+// the same address, or either one a wildcard.
+bool may_conflict(const std::string& hex, const Address& address) {
+  const auto is_zero = [](const std::string& digits) {
+    return digits.find_first_not_of('0') == std::string::npos;
+  };
+  std::string own;
+  const auto add_words = [&own](const void* bytes, size_t size) {
+    for (size_t at = 0; at < size; at += sizeof(uint32_t)) {
+      uint32_t word = 0;
+      std::memcpy(&word, static_cast<const char*>(bytes) + at, sizeof word);
+      own += fmt::format("{:08X}", word);
+    }
+  };
+  if (address.family() == AF_INET) {
+    add_words(&reinterpret_cast<const sockaddr_in*>(address.data())->sin_addr, 4);
+  } else {
+    add_words(&reinterpret_cast<const sockaddr_in6*>(address.data())->sin6_addr, 16);
+  }
+  return hex == own || is_zero(hex) || is_zero(own);
+}
+
 // Columns of /proc/net/tcp: sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout
 // inode
-void add_tcp_listeners(const char* table, uint16_t port, std::set<std::string>& inodes) {
+void add_tcp_listeners(const char* table, const Address& address, std::set<std::string>& inodes) {
   std::ifstream in(table);
   std::string line;
   std::getline(in, line);  // the heading
@@ -30,7 +54,8 @@ void add_tcp_listeners(const char* table, uint16_t port, std::set<std::string>& 
     const size_t colon = local.rfind(':');
     if (inode.empty() || colon == std::string::npos) continue;
     if (std::stoi(state, nullptr, 16) != kStateListen) continue;
-    if (std::stoi(local.substr(colon + 1), nullptr, 16) == port) inodes.insert(inode);
+    if (std::stoi(local.substr(colon + 1), nullptr, 16) != address.port()) continue;
+    if (may_conflict(local.substr(0, colon), address)) inodes.insert(inode);
   }
 }
 
@@ -70,8 +95,8 @@ std::string describe_listener_owner(const Address& address) {
   if (address.is_unix()) {
     add_unix_listeners(address.unix_path(), inodes);
   } else {
-    add_tcp_listeners("/proc/net/tcp", address.port(), inodes);
-    add_tcp_listeners("/proc/net/tcp6", address.port(), inodes);
+    add_tcp_listeners("/proc/net/tcp", address, inodes);
+    add_tcp_listeners("/proc/net/tcp6", address, inodes);
   }
   if (inodes.empty()) return {};
   std::error_code error;

@@ -32,7 +32,11 @@ int open_beneath(int root_fd, const std::string& name, const open_how& how) {
   return fd < 0 ? -errno : static_cast<int>(fd);
 }
 
-int64_t in_ns(const timespec& time) { return time.tv_sec * 1'000'000'000 + time.tv_nsec; }
+// Wraps for times beyond the year 2262: they are compared, not counted with.
+int64_t in_ns(const timespec& time) {
+  return static_cast<int64_t>(static_cast<uint64_t>(time.tv_sec) * 1'000'000'000 +
+                              static_cast<uint64_t>(time.tv_nsec));
+}
 
 bool names_directory(std::string_view path) { return path.empty() || path.back() == '/'; }
 
@@ -118,8 +122,7 @@ void Site::try_open(Lookup& lookup, int64_t now_ms) {
 
 void Site::opened(Lookup& lookup, int result, int64_t now_ms) {
   if (result == -EXDEV && options_.follow_symlinks == FollowSymlinks::within) {
-    const int fd = open_absolute_link(lookup.open_path);
-    if (fd >= 0) result = fd;
+    result = open_absolute_link(lookup.open_path);
   }
   if (result == -EMFILE || result == -ENFILE) {
     if (lookup.retries++ == 0 && cache_.shed() > 0) return try_open(lookup, now_ms);
@@ -195,7 +198,7 @@ void Site::take(Lookup& lookup, net::OwnedFd fd, int64_t now_ms) {
 // A watch protects a file only if it was there before the file was looked at: so the first look
 // sets the watches, and the second, which finds the same file, relies on them.
 void Site::trust(Cache::Entry& entry, const Lookup& lookup, bool seen_before, int64_t now_ms) {
-  const bool watched = !entry.file->has_other_names && has_no_symlink(entry.file->name) &&
+  const bool watched = !entry.file->has_other_names && is_plain_path(entry.file->name) &&
                        watcher_.watch_path(entry.file->name) && seen_before &&
                        cache_.changes() == lookup.changes_at_start;
   entry.watched = watched;
@@ -203,11 +206,12 @@ void Site::trust(Cache::Entry& entry, const Lookup& lookup, bool seen_before, in
   entry.trusted_until_ms = now_ms + (watched ? kWatchedRevalidateMs : kRevalidateMs);
 }
 
-bool Site::has_no_symlink(const std::string& name) const {
+// No link on it and no mount (a file may be bind-mounted from elsewhere): what inotify can see.
+bool Site::is_plain_path(const std::string& name) const {
   if (watcher_.fd() < 0) return false;
   open_how how{};
   how.flags = O_PATH | O_CLOEXEC;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_CACHED;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV | RESOLVE_CACHED;
   return net::OwnedFd(open_beneath(root_.get(), name, how)).valid();
 }
 
@@ -231,13 +235,13 @@ void Site::load_body(File& file) {
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME, &now);
   if (in_ns(now) - file.identity.ctime_ns < kRacyChangeNs) return;
-  if (!cache_.make_room_for_body(file.size_bytes)) return;
   std::string body(file.size_bytes, '\0');
   iovec part{body.data(), body.size()};
   const ssize_t got = ::preadv2(file.fd.get(), &part, 1, 0, RWF_NOWAIT);
   if (got != static_cast<ssize_t>(body.size())) return;
   struct stat facts {};
   if (::fstat(file.fd.get(), &facts) < 0 || Identity::of(facts) != file.identity) return;
+  if (!cache_.make_room_for_body(file.size_bytes)) return;
   file.body = std::move(body);
   file.body_in_memory = true;
   cache_.account_body(file.size_bytes);

@@ -86,7 +86,7 @@ class Site {
   void open_failed(Lookup& lookup, int error, int64_t now_ms);
   FileRef make_file(net::OwnedFd fd, const struct stat& facts, const std::string& name) const;
   void trust(Cache::Entry& entry, const Lookup& lookup, bool seen_before, int64_t now_ms);
-  bool has_no_symlink(const std::string& name) const;
+  bool is_plain_path(const std::string& name) const;
   bool is_unchanged(File& file);
   void load_body(File& file);
   int open_absolute_link(const std::string& name) const;

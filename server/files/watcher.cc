@@ -42,18 +42,37 @@ Watcher::Watcher(int root_fd) : root_fd_(root_fd) {
 
 bool Watcher::watch_directory(std::string_view directory) {
   const std::string name(directory);
-  if (watches_.count(name) != 0) return true;
-  if (watches_.size() >= kWatchesMax) return false;
+  const auto known = watches_.find(name);
+  if (known == watches_.end() && watches_.size() >= kWatchesMax) return false;
   net::OwnedFd fd(::openat(root_fd_, name.empty() ? "." : name.c_str(),
                            O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!fd.valid() || !reports_all_changes(fd.get())) return false;
   const std::string by_fd = fmt::format("/proc/self/fd/{}", fd.get());
   const int watch = ::inotify_add_watch(inotify_.get(), by_fd.c_str(), kEvents | IN_ONLYDIR);
   if (watch < 0) return false;
-  // One inode under two names (a bind mount): events would name only one of them.
+  if (known != watches_.end()) {
+    if (known->second == watch) return true;  // inotify numbers directories by inode
+    // Another directory has the name now (its parent was moved): the old watch is of no use, and
+    // the new one was not there before the file was looked at.
+    forget(known->second);
+    remember(name, watch);
+    return false;
+  }
+  return remember(name, watch);
+}
+
+// False for an inode that has a watch under another name (a bind mount): events name only one.
+bool Watcher::remember(const std::string& name, int watch) {
   if (!directories_.emplace(watch, name).second) return false;
   watches_.emplace(name, watch);
   return true;
+}
+
+void Watcher::forget(int watch) {
+  ::inotify_rm_watch(inotify_.get(), watch);
+  const auto directory = directories_.find(watch);
+  watches_.erase(directory->second);
+  directories_.erase(directory);
 }
 
 bool Watcher::watch_path(std::string_view name) {
@@ -79,10 +98,7 @@ void Watcher::read_events(Cache& cache, const std::vector<std::string>& index_na
       }
       if (directory == directories_.end()) continue;
       if ((event->mask & kDirectoryItself) != 0) {
-        // Its name may come to mean another directory: that one gets a watch of its own.
-        if ((event->mask & IN_IGNORED) == 0) ::inotify_rm_watch(inotify_.get(), event->wd);
-        watches_.erase(directory->second);
-        directories_.erase(directory);
+        forget(event->wd);  // its name may come to mean another directory
         continue;
       }
       if (event->len == 0) continue;

@@ -28,6 +28,8 @@ class Watcher {
 
  private:
   bool watch_directory(std::string_view directory);
+  bool remember(const std::string& name, int watch);
+  void forget(int watch);
 
   int root_fd_;
   net::OwnedFd inotify_;

@@ -15,8 +15,6 @@
 
 namespace ringserve::http {
 
-enum class RequestParser::Field : unsigned char { unread, host, kept, other };
-
 void Request::clear() {
   method = Method::other;
   version_minor = 1;
@@ -38,6 +36,11 @@ bool is_token_char(char c) {
 
 bool equals_ignoring_case(std::string_view a, std::string_view b) {
   return a.size() == b.size() && ::strncasecmp(a.data(), b.data(), a.size()) == 0;
+}
+
+// llhttp leaves the white space behind a value (RFC 9112 section 5).
+void trim_end(std::string& text) {
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.pop_back();
 }
 
 }  // namespace
@@ -131,13 +134,12 @@ void RequestParser::reset() {
   llhttp_init(&llhttp_, HTTP_REQUEST, Callbacks::settings());
   llhttp_.data = this;
   request_.clear();
-  transfer_encoding_.clear();
-  expect_.clear();
+  for (std::string* text : {&host_, &transfer_encoding_, &expect_}) text->clear();
+  has_transfer_encoding_ = false;
   state_ = State::incomplete;
   error_status_ = 0;
   head_bytes_ = body_bytes_ = name_bytes_ = 0;
   host_fields_ = 0;
-  field_ = Field::unread;
   value_ = nullptr;
   in_body_ = version_seen_ = false;
   last_byte_ = '\0';
@@ -163,18 +165,16 @@ void RequestParser::field_complete() {
        {"if-modified-since", &Request::if_modified_since},
        {"if-unmodified-since", &Request::if_unmodified_since}}};
   value_ = nullptr;
-  field_ = Field::other;
   if (name_bytes_ > sizeof name_) return;
   const std::string_view name(name_, name_bytes_);
   if (name == "host") {
-    field_ = Field::host;
+    value_ = &host_;
     ++host_fields_;
-    return;
-  }
-  if (name == "expect") {
+  } else if (name == "expect") {
     value_ = &expect_;
   } else if (name == "transfer-encoding") {
     value_ = &transfer_encoding_;
+    has_transfer_encoding_ = true;
   } else if (name[0] == 'i' || name[0] == 'r') {
     for (const Kept& kept : kKept) {
       if (name == kept.name) value_ = &(request_.*kept.value);
@@ -190,6 +190,11 @@ void RequestParser::head_complete() {
                                                   : Method::other;
   request_.version_minor = llhttp_.http_minor;
   request_.keep_alive = llhttp_should_keep_alive(&llhttp_) != 0;
+  for (std::string* text : {&host_, &transfer_encoding_, &expect_, &request_.if_match,
+                            &request_.if_none_match, &request_.if_modified_since,
+                            &request_.if_unmodified_since, &request_.if_range, &request_.range}) {
+    trim_end(*text);
+  }
   request_.expects_continue = equals_ignoring_case(expect_, "100-continue");
   in_body_ = true;
   if (!version_seen_) {
@@ -198,7 +203,12 @@ void RequestParser::head_complete() {
     refuse(505);
   } else if (host_fields_ > 1 || (host_fields_ == 0 && request_.version_minor >= 1)) {
     refuse(400);  // RFC 9112 section 3.2
-  } else if (!transfer_encoding_.empty() && !equals_ignoring_case(transfer_encoding_, "chunked")) {
+  } else if (host_.find_first_of(" \t/?#@\\") != std::string::npos) {
+    refuse(400);  // not uri-host [":" port]
+  } else if (has_transfer_encoding_ &&
+             (request_.version_minor == 0 || (llhttp_.flags & F_CONTENT_LENGTH) != 0)) {
+    refuse(400);  // section 6.1: one framing too many, or one that HTTP/1.0 does not have
+  } else if (has_transfer_encoding_ && !equals_ignoring_case(transfer_encoding_, "chunked")) {
     // RFC 9112 section 6.1: 501 for a coding we do not know; 6.3: 400 where its end is unknown.
     refuse((llhttp_.flags & F_CHUNKED) != 0 ? 501 : 400);
   } else if (llhttp_.content_length > kBodyBytesMax) {
@@ -206,19 +216,22 @@ void RequestParser::head_complete() {
   }
 }
 
-// RFC 9112 section 5.2: a line of the head that begins with white space continues the one before;
-// an attacker's way to show two parsers two different heads.
-bool RequestParser::has_obs_fold(std::span<const char> head) {
-  if (head.empty()) return false;
+// Two ways to show two parsers two different heads: obs-fold, a line that begins with white space
+// and continues the one before (RFC 9112 section 5.2), and a line that ends in a bare LF, which
+// llhttp still takes in some places (section 2.2).
+bool RequestParser::has_bad_line_end(std::span<const char> head) {
   const auto is_blank = [](char c) { return c == ' ' || c == '\t'; };
+  if (head.empty()) return false;
   if (last_byte_ == '\n' && is_blank(head.front())) return true;
-  last_byte_ = head.back();
-  const char* end = head.data() + head.size();
-  for (const char* at = head.data(); at < end - 1; ++at) {
-    at = static_cast<const char*>(std::memchr(at, '\n', static_cast<size_t>(end - 1 - at)));
-    if (at == nullptr) return false;
-    if (is_blank(at[1])) return true;
+  const char* begin = head.data();
+  const char* end = begin + head.size();
+  const char* at = begin;
+  while ((at = static_cast<const char*>(std::memchr(at, '\n', static_cast<size_t>(end - at))))) {
+    if ((at == begin ? last_byte_ : at[-1]) != '\r') return true;
+    if (++at == end) break;
+    if (is_blank(*at)) return true;
   }
+  last_byte_ = head.back();
   return false;
 }
 
@@ -243,15 +256,19 @@ size_t RequestParser::feed(std::span<const char> bytes) {
   const char* end = begin + bytes.size();
   const char* at = begin;
   if (!in_body_) {
+    // Empty lines before a request are nothing yet (RFC 9112 section 2.2).
+    while (head_bytes_ == 0 && at < end && (*at == '\r' || *at == '\n')) ++at;
+    if (at == end) return bytes.size();
+    const char* head_begin = at;
     const llhttp_errno_t result = llhttp_execute(&llhttp_, at, static_cast<size_t>(end - at));
     at = result == HPE_OK ? end : llhttp_get_error_pos(&llhttp_);
     if (result != HPE_OK && result != HPE_PAUSED) {
       if (state_ != State::failed) refuse(status_of_parse_error(bytes));
       return static_cast<size_t>(at - begin);
     }
-    const std::span<const char> head(begin, at);
+    const std::span<const char> head(head_begin, at);
     head_bytes_ += head.size();
-    if (has_obs_fold(head)) refuse(400);
+    if (has_bad_line_end(head)) refuse(400);
     if (head_bytes_ > kHeadBytesMax) refuse(431);
     if (state_ != State::incomplete || result == HPE_OK) return static_cast<size_t>(at - begin);
     llhttp_resume(&llhttp_);

@@ -33,12 +33,11 @@ class RequestParser {
   void reset();
 
  private:
-  enum class Field : unsigned char;
   struct Callbacks;
 
   int refuse(int status);
   int status_of_parse_error(std::span<const char> chunk) const;
-  bool has_obs_fold(std::span<const char> head);
+  bool has_bad_line_end(std::span<const char> head);
   void head_complete();
   void field_complete();
 
@@ -50,10 +49,10 @@ class RequestParser {
   size_t body_bytes_ = 0;
   size_t name_bytes_ = 0;
   unsigned host_fields_ = 0;
-  Field field_;
   std::string* value_ = nullptr;  // where the present field's value goes; null: not kept
   char name_[24];                 // lower case; longer names are none of ours
-  std::string transfer_encoding_, expect_;
+  std::string host_, transfer_encoding_, expect_;
+  bool has_transfer_encoding_ = false;
   bool in_body_ = false;
   bool version_seen_ = false;
   char last_byte_ = '\0';

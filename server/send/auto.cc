@@ -1,7 +1,7 @@
 // What users get. Memory leaves in one gathered send. A file part goes by splice through a large
 // pipe, or by sendfile where no pipe is free. Before each window of a file its pages are asked for
 // (cachestat(2)); absent ones are read in by the ring while other connections are served, so that
-// neither call ever waits for a disk.
+// neither call waits for a disk.
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -23,27 +23,27 @@ struct Cachestat {
 
 constexpr uint64_t kPageBytes = 4096;
 constexpr uint64_t kWindowBytes = kTurnBytesMax;
+constexpr uint64_t kProbeStepBytes = 32 * 1024;
 
-// The window's bytes are in the page cache, as far as can be told. Kernels before 6.5 answer by
-// reading one byte of every page with RWF_NOWAIT.
+bool is_cached_at(int fd, uint64_t offset) {
+  char byte = 0;
+  iovec part{&byte, 1};
+  return ::preadv2(fd, &part, 1, static_cast<off_t>(offset), RWF_NOWAIT) >= 0 || errno != EAGAIN;
+}
+
+// Whether the bytes are in the page cache. cachestat(2) counts every page, but only for a user who
+// owns the file or may write to it, and since Linux 6.5; for others, RWF_NOWAIT reads one byte here
+// and there: the page cache fills and empties in longer runs than the step.
 bool is_cached(int fd, uint64_t offset, uint64_t length) {
-  static const bool has_cachestat = [] {
-    return ::syscall(kSysCachestat, -1, nullptr, nullptr, 0) < 0 && errno != ENOSYS;
-  }();
-  if (has_cachestat) {
-    const CachestatRange range{offset, length};
-    Cachestat pages{};
-    if (::syscall(kSysCachestat, fd, &range, &pages, 0) < 0) return true;  // cannot tell
+  const CachestatRange range{offset, length};
+  Cachestat pages{};
+  if (::syscall(kSysCachestat, fd, &range, &pages, 0) == 0) {
     return pages.cached > (offset + length - 1) / kPageBytes - offset / kPageBytes;
   }
-  for (uint64_t at = offset; at < offset + length; at += kPageBytes) {
-    char byte = 0;
-    iovec part{&byte, 1};
-    if (::preadv2(fd, &part, 1, static_cast<off_t>(at), RWF_NOWAIT) < 0 && errno == EAGAIN) {
-      return false;
-    }
+  for (uint64_t at = offset; at < offset + length; at += kProbeStepBytes) {
+    if (!is_cached_at(fd, at)) return false;
   }
-  return true;
+  return is_cached_at(fd, offset + length - 1);
 }
 
 class Auto final : public Path {
@@ -69,7 +69,7 @@ class Auto final : public Path {
       uint64_t moved = 0;
       const FileRange& file = transfer.file();
       const uint64_t warm = transfer.state.warm_until - file.offset;
-      outcome = step(transfer, std::min({left, file.length, warm}), moved);
+      outcome = splice_step(context_, transfer, std::min({left, file.length, warm}), moved);
       transfer.file_sent(moved);
       left -= std::min(left, moved);
       if (outcome.progress != Progress::done) break;
@@ -88,13 +88,6 @@ class Auto final : public Path {
   void release(Transfer& transfer) override { release_pipe(context_, transfer); }
 
  private:
-  Outcome step(Transfer& transfer, uint64_t bytes_max, uint64_t& moved) {
-    auto& state = transfer.state;
-    if (!state.pipe.valid()) state.pipe = context_.pipes.take();
-    if (!state.pipe.valid()) return sendfile_step(transfer, bytes_max, moved);
-    return splice_step(context_, transfer, bytes_max, moved);
-  }
-
   static uint64_t window_end(const FileRange& file) {
     return file.offset + std::min(file.length, kWindowBytes);
   }

@@ -13,19 +13,26 @@ namespace ringserve::send {
 namespace {
 
 constexpr std::array<PathInfo, 8> kPaths = {{
-    {"auto", PathName::automatic, true, "memory when small, splice or sendfile when large"},
-    {"read-write", PathName::read_write, false, "pread into a buffer, send it"},
-    {"writev", PathName::writev, false, "pread into a buffer, head and body in one sendmsg"},
-    {"sendfile", PathName::sendfile, false, "sendfile(2)"},
-    {"splice", PathName::splice, false, "file to pipe to socket with splice(2)"},
-    {"uring-send", PathName::uring_send, true, "IORING_OP_READ, then IORING_OP_SENDMSG"},
-    {"uring-splice", PathName::uring_splice, false, "two linked IORING_OP_SPLICE"},
-    {"send-zc", PathName::send_zc, false, "IORING_OP_READ, then IORING_OP_SEND_ZC"},
+    {"auto", PathName::automatic, true, false},
+    {"read-write", PathName::read_write, false, false},
+    {"writev", PathName::writev, false, false},
+    {"sendfile", PathName::sendfile, false, false},
+    {"splice", PathName::splice, false, false},
+    {"uring-send", PathName::uring_send, true, true},
+    {"uring-splice", PathName::uring_splice, false, false},
+    {"send-zc", PathName::send_zc, false, true},
 }};
 
 }  // namespace
 
 std::span<const PathInfo> all_paths() { return kPaths; }
+
+const PathInfo& info_of(PathName path) {
+  for (const PathInfo& info : kPaths) {
+    if (info.path == path) return info;
+  }
+  CHECK(false);
+}
 
 std::unique_ptr<Path> make_path(PathName name, PathContext& context) {
   switch (name) {
@@ -39,10 +46,6 @@ std::unique_ptr<Path> make_path(PathName name, PathContext& context) {
     case PathName::send_zc: return make_send_zc(context);
   }
   CHECK(false);
-}
-
-bool needs_buffers(PathName name) {
-  return name == PathName::uring_send || name == PathName::send_zc;
 }
 
 Outcome Path::completed(Transfer&, unsigned, const io_uring_cqe&) {

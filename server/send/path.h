@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -36,10 +35,11 @@ enum class Cork { tcp_cork, msg_more, none };
 struct PathInfo {
   std::string_view name;  // as on the command line
   PathName path;
-  bool bodies_from_memory;  // sends small bodies from the memory cache, not from the file
-  std::string_view summary;
+  bool bodies_from_memory;  // sends small bodies from memory, not from the file
+  bool needs_buffers;       // reads into buffers of a pool
 };
 std::span<const PathInfo> all_paths();
+const PathInfo& info_of(PathName path);
 
 // How far a transfer has come.
 enum class Progress {
@@ -47,7 +47,7 @@ enum class Progress {
   again,      // the turn's share is used up and the socket still takes more
   blocked,    // the send buffer is full: go on when the socket is writable
   in_flight,  // a ring operation is under way: completed() will be called
-  starved,    // no pipe or buffer is free: the context makes the owner runnable when one is
+  starved,    // no buffer is free: the context makes the owner runnable when one is
   failed,     // the socket or the file: errno in `error`
   truncated,  // the file is shorter than it was when the head was made
 };
@@ -75,7 +75,7 @@ struct PathContext {
   PipePool& pipes;
   BufferPool* buffers;              // null for paths that need none
   std::vector<uint64_t>& runnable;  // owners to be given a turn
-  std::deque<uint64_t> starved{};   // owners waiting for a pipe or buffer, first come first served
+  std::deque<uint64_t> starved{};   // owners waiting for a buffer, first come first served
   Counters counters{};
 
   static uint64_t user_data(unsigned tag, const Transfer& transfer) {
@@ -101,7 +101,7 @@ class Path {
   // call of completed() that answers something else.
   virtual Outcome advance(Transfer& transfer) = 0;
   // A ring operation of this transfer has completed; in_flight is already counted down. An outcome
-  // of in_flight changes nothing for the owner.
+  // of in_flight leaves the owner waiting as it was.
   virtual Outcome completed(Transfer& transfer, unsigned tag, const io_uring_cqe& cqe);
   // The transfer ends, finished or not: pipes and buffers go back. Nothing is in flight.
   virtual void release(Transfer&) {}
@@ -121,8 +121,6 @@ class Path {
 };
 
 std::unique_ptr<Path> make_path(PathName name, PathContext& context);
-// Whether the path reads into buffers of a pool.
-bool needs_buffers(PathName name);
 
 // --- shared by the paths ---
 

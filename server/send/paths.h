@@ -16,7 +16,7 @@ std::unique_ptr<Path> make_uring_send(PathContext& context);
 std::unique_ptr<Path> make_uring_splice(PathContext& context);
 std::unique_ptr<Path> make_send_zc(PathContext& context);
 
-// One step of sendfile(2) and of splice(2), for `auto`, which uses both.
+// One step of sendfile(2), and of splice(2), which is one of sendfile where no pipe is free.
 Outcome sendfile_step(Transfer& transfer, uint64_t bytes_max, uint64_t& moved);
 Outcome splice_step(PathContext& context, Transfer& transfer, uint64_t bytes_max, uint64_t& moved);
 // Gives the transfer's pipe back to the pool, if it has one.

@@ -17,10 +17,10 @@ Pipe PipePool::take() {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) return {};
   Pipe pipe{net::OwnedFd(ends[0]), net::OwnedFd(ends[1]), 0};
-  // EPERM above the user's limit: the pipe keeps its size and works, only slower.
+  // EPERM above the user's limit: the pipe keeps the size it was given.
   (void)::fcntl(ends[1], F_SETPIPE_SZ, static_cast<int>(wanted_bytes_));
   const int size_bytes = ::fcntl(ends[1], F_GETPIPE_SZ);
-  if (size_bytes <= 0) return {};
+  if (size_bytes < static_cast<int>(kPipeBytesMin)) return {};
   pipe.capacity_bytes = static_cast<uint32_t>(size_bytes);
   ++pipes_;
   return pipe;

@@ -22,7 +22,10 @@ class PipePool {
   PipePool(unsigned pipes_max, uint32_t wanted_bytes)
       : pipes_max_(pipes_max), wanted_bytes_(wanted_bytes) {}
 
-  // An empty pipe; an invalid one if all are in use or the process has no descriptor left.
+  // A smaller pipe (what an unprivileged user gets beyond the limit) is slower than sendfile.
+  static constexpr uint32_t kPipeBytesMin = 64 * 1024;
+
+  // An empty pipe; an invalid one if all are in use, or there is no descriptor or memory for one.
   Pipe take();
   // A pipe that is empty goes back to the pool; one with bytes in it is closed.
   void give_back(Pipe pipe, bool empty);

@@ -74,6 +74,7 @@ class SendZc final : public Path {
       return {Progress::in_flight, 0};
     }
     if (free_place(transfer) < 0) {
+      CorkScope::end(transfer);  // what the cork holds back would never be acknowledged
       state.awaits_notification = true;
       return {Progress::in_flight, 0};
     }
@@ -84,7 +85,10 @@ class SendZc final : public Path {
     auto& state = transfer.state;
     BufferPool& buffers = *context_.buffers;
     if (state.buffer < 0) state.buffer = buffers.take();
-    if (state.buffer < 0) return context_.wait_for_resource(transfer);
+    if (state.buffer < 0) {  // slow readers hold all of them, for as long as they like
+      const Outcome outcome = move_file(transfer, sendfile_step);
+      return outcome.progress == Progress::done ? go_on(transfer) : outcome;
+    }
     const FileRange& file = transfer.file();
     const auto bytes = static_cast<unsigned>(std::min<uint64_t>(file.length, buffers.size_bytes()));
     return submit(transfer, kRead, [&](io_uring_sqe* sqe) {
@@ -93,7 +97,7 @@ class SendZc final : public Path {
   }
 
   Outcome on_read(Transfer& transfer, int result) {
-    if (result == -EINTR || result == -EAGAIN) return submit_read(transfer);
+    if (result == -EINTR) return submit_read(transfer);
     if (result < 0) return {Progress::failed, -result};
     if (result == 0) return {Progress::truncated, 0};
 
@@ -102,10 +106,9 @@ class SendZc final : public Path {
     CHECK(place >= 0);
     state.pinned[static_cast<size_t>(place)] = std::exchange(state.buffer, -1);
     const int buffer = state.pinned[static_cast<size_t>(place)];
-    const bool more =
-        context_.cork == Cork::msg_more && transfer.file().length > static_cast<uint64_t>(result);
     return submit(transfer, kFirstSend + static_cast<unsigned>(place), [&](io_uring_sqe* sqe) {
-      const int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0);
+      // Never MSG_MORE: the notification would wait for the segment that is held back.
+      const int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
       const auto bytes = static_cast<size_t>(result);
       if (!transfer.is_tcp) {
         io_uring_prep_send(sqe, transfer.socket, context_.buffers->at(buffer), bytes, flags);

@@ -1,6 +1,7 @@
 // splice(2) twice: page cache to pipe, pipe to socket. A larger pipe than sendfile's hidden one
-// moves more per call. A pipe with bytes in it belongs to its transfer until they are sent; an
-// empty one goes back to the pool at the end of every turn.
+// moves more per call. A pipe with bytes in it belongs to its transfer until they are sent, so slow
+// readers can use all of them up: whoever finds none goes on with sendfile. An empty pipe goes back
+// to the pool at the end of every turn.
 #include <fcntl.h>
 
 #include <cerrno>
@@ -14,19 +15,13 @@ void release_pipe(PathContext& context, Transfer& transfer) {
   if (!state.pipe.valid()) return;
   context.pipes.give_back(std::move(state.pipe), state.in_pipe == 0 && !transfer.aborted);
   state.in_pipe = 0;
-  context.resource_freed();
 }
 
 Outcome splice_step(PathContext& context, Transfer& transfer, uint64_t bytes_max, uint64_t& moved) {
   auto& state = transfer.state;
   const FileRange& file = transfer.file();
-  if (!state.pipe.valid()) {
-    state.pipe = context.pipes.take();
-    if (!state.pipe.valid()) {
-      if (context.pipes.pipes() == 0) return {Progress::failed, EMFILE};
-      return context.wait_for_resource(transfer);
-    }
-  }
+  if (!state.pipe.valid()) state.pipe = context.pipes.take();
+  if (!state.pipe.valid()) return sendfile_step(transfer, bytes_max, moved);
   if (state.in_pipe == 0) {
     auto offset = static_cast<loff_t>(file.offset);
     const size_t wanted = std::min<uint64_t>(bytes_max, state.pipe.capacity_bytes);

@@ -41,6 +41,15 @@ void Transfer::add_copy(std::string_view text) {
   commit(text.size());
 }
 
+bool Transfer::add_warm_file(const FileRange& range) {
+  if (range.length > kWarmFileBytesMax || range.length > kArenaBytes - used_) return false;
+  iovec part{free_space(), range.length};
+  const ssize_t got = ::preadv2(range.fd, &part, 1, static_cast<off_t>(range.offset), RWF_NOWAIT);
+  if (got != static_cast<ssize_t>(range.length)) return false;
+  commit(range.length);
+  return true;
+}
+
 void Transfer::memory_sent(size_t bytes) {
   sent_bytes_ += bytes;
   while (bytes > 0) {

@@ -31,6 +31,9 @@ class Transfer {
   static constexpr size_t kArenaBytes = 32 * 1024;
   // Smaller bodies are copied behind their head (one slice); larger ones are referred to.
   static constexpr size_t kCopiedBodyBytesMax = 4 * 1024;
+  // A body that is not held in memory but this small is read and gathered all the same: one pread
+  // costs less than the two calls of a splice.
+  static constexpr size_t kWarmFileBytesMax = 16 * 1024;
   static constexpr size_t kSlicesMax = 64;  // of IOV_MAX 1024
 
   Transfer() : arena_(new char[kArenaBytes]) { slices_.reserve(kSlicesMax); }
@@ -44,6 +47,9 @@ class Transfer {
   void add_memory(std::string_view body, const std::shared_ptr<const void>& keep);
   // A text of any length, copied.
   void add_copy(std::string_view text);
+  // Reads a small part of a file into the arena if that needs no disk; false, and nothing added, if
+  // it does or there is no room.
+  bool add_warm_file(const FileRange& range);
   void set_file(FileRange range) { file_ = std::move(range); }
 
   bool empty() const { return !has_memory() && !has_file(); }

@@ -69,7 +69,7 @@ class UringSend final : public Path {
   }
 
   Outcome on_read(Transfer& transfer, int result) {
-    if (result == -EINTR || result == -EAGAIN) return submit_read(transfer);
+    if (result == -EINTR) return submit_read(transfer);
     if (result < 0) return {Progress::failed, -result};
     if (result == 0) return {Progress::truncated, 0};
     transfer.state.buffered_bytes = static_cast<uint32_t>(result);

@@ -1,7 +1,7 @@
 // Two linked IORING_OP_SPLICE, file to pipe and pipe to socket. The kernel runs each on a worker
 // thread of its own (io_uring/splice.c: always REQ_F_FORCE_ASYNC), so a cold file blocks nobody
 // here. A short first half breaks the link (io_uring_enter(2), IOSQE_IO_LINK): the second half is
-// then submitted alone.
+// then submitted alone. Where slow readers hold all pipes, sendfile goes on.
 #include <fcntl.h>
 
 #include <cerrno>
@@ -58,12 +58,11 @@ class UringSplice final : public Path {
       release(transfer);
       return {};
     }
+    if (!state.pipe.valid()) state.pipe = context_.pipes.take();
     if (!state.pipe.valid()) {
-      state.pipe = context_.pipes.take();
-      if (!state.pipe.valid()) {
-        if (context_.pipes.pipes() == 0) return {Progress::failed, EMFILE};
-        return context_.wait_for_resource(transfer);
-      }
+      const Outcome outcome = move_file(transfer, sendfile_step);
+      if (outcome.progress == Progress::done) CorkScope::end(transfer);
+      return outcome;
     }
     context_.ring.reserve(2);  // a link must not be split between two submissions
     uint64_t bytes = state.in_pipe;

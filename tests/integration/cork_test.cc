@@ -60,14 +60,4 @@ TEST_F(CorkTest, the_default_is_not_none) {
   EXPECT_EQ(client.tcp_facts().data_segments_in - before, 1U);
 }
 
-TEST_F(CorkTest, a_file_in_memory_is_one_gathered_send) {
-  tree().fill("small", kBodyBytes);
-  serve({"--cork", "none"});
-  HttpClient client = connect();
-  expect_file(client, "small", kBodyBytes);
-  const std::uint64_t before = client.tcp_facts().data_segments_in;
-  expect_file(client, "small", kBodyBytes);
-  EXPECT_EQ(client.tcp_facts().data_segments_in - before, 1U);
-}
-
 }  // namespace

@@ -96,9 +96,8 @@ TEST_F(ListenTest, every_send_path_works_on_a_unix_socket) {
     spec.listen = {"unix:" + tree().beside("server.sock")};
     spec.options = {"--send-path", path};
     serve_as(spec);
-    HttpClient client = connect();
-    expect_file(client, "large", kSize);
-    expect_file(client, "page", 1000);
+    expect_file("large", kSize);
+    expect_file("page", 1000);
     stop();
   }
 }

@@ -1,5 +1,5 @@
-// Pipelined requests: answered in order, and the small answers gathered into few sends, which
-// the segments counted by the client's kernel show.
+// Pipelined requests: answered in order by every send path, errors among them. How the bodies in
+// memory are gathered is memory_test's.
 #include "tests/support/server_test.h"
 
 namespace {
@@ -8,7 +8,7 @@ using namespace support;
 
 constexpr int kRequests = 100;
 
-class PipeliningTest : public ServerTest, public ::testing::WithParamInterface<const char*> {
+class PipeliningTest : public ServerTest {
  protected:
   void SetUp() override {
     for (int i = 0; i < kRequests; ++i) tree().fill(name(i), 100);
@@ -29,7 +29,10 @@ class PipeliningTest : public ServerTest, public ::testing::WithParamInterface<c
   }
 };
 
-TEST_P(PipeliningTest, a_hundred_requests_are_answered_in_order) {
+class PipeliningByPath : public PipeliningTest,
+                         public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(PipeliningByPath, a_hundred_requests_are_answered_in_order) {
   serve({"--send-path", GetParam()});
   HttpClient client = connect();
   for (int round = 0; round < 3; ++round) {
@@ -38,14 +41,14 @@ TEST_P(PipeliningTest, a_hundred_requests_are_answered_in_order) {
   }
 }
 
-TEST_P(PipeliningTest, a_hundred_requests_a_byte_at_a_time_are_answered_in_order) {
+TEST_P(PipeliningByPath, a_hundred_requests_a_byte_at_a_time_are_answered_in_order) {
   serve({"--send-path", GetParam(), "--memory-cache", "0"});
   HttpClient client = connect();
   for (int i = 0; i < kRequests; ++i) client.send_byte_by_byte(request("GET", "/" + name(i)));
   expect_all_in_order(client);
 }
 
-TEST_P(PipeliningTest, errors_keep_their_place_in_the_order) {
+TEST_P(PipeliningByPath, errors_keep_their_place_in_the_order) {
   serve({"--send-path", GetParam()});
   HttpClient client = connect();
   std::string requests;
@@ -61,26 +64,10 @@ TEST_P(PipeliningTest, errors_keep_their_place_in_the_order) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(pipelining, PipeliningTest, ::testing::ValuesIn(kSendPaths), path_name);
+INSTANTIATE_TEST_SUITE_P(pipelining, PipeliningByPath, ::testing::ValuesIn(kSendPaths), path_name);
 
-class GatheringTest : public PipeliningTest {};
-
-TEST_P(GatheringTest, a_hundred_small_answers_need_few_segments) {
-  serve({"--send-path", GetParam()});
-  HttpClient client = connect();
-  send_all(client);
-  expect_all_in_order(client);
-  const std::uint64_t before = client.tcp_facts().data_segments_in;
-  send_all(client);
-  expect_all_in_order(client);
-  const std::uint64_t segments = client.tcp_facts().data_segments_in - before;
-  RecordProperty("segments", std::to_string(segments));
-  // A hundred when nothing is gathered; the requests themselves arrive in one or two buffers.
-  EXPECT_LE(segments, 20U);
-}
-
-TEST_P(GatheringTest, a_hundred_errors_need_few_segments) {
-  serve({"--send-path", GetParam()});
+TEST_F(PipeliningTest, a_hundred_errors_need_few_segments) {
+  serve();
   HttpClient client = connect();
   std::string requests;
   for (int i = 0; i < kRequests; ++i) requests += request("GET", "/absent");
@@ -89,7 +76,5 @@ TEST_P(GatheringTest, a_hundred_errors_need_few_segments) {
   for (int i = 0; i < kRequests; ++i) ASSERT_EQ(client.read_response().status, 404);
   EXPECT_LE(client.tcp_facts().data_segments_in - before, 20U);
 }
-
-INSTANTIATE_TEST_SUITE_P(pipelining, GatheringTest, ::testing::Values("auto"), path_name);
 
 }  // namespace

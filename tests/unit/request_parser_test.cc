@@ -81,6 +81,15 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"signed_content_length", 400, kGet + "Content-Length: +1\r\n\r\nx"},
         Case{"length_and_encoding", 400,
              kGet + "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+        Case{"length_and_empty_encoding", 400,
+             kGet + "Content-Length: 1\r\nTransfer-Encoding:\r\n\r\nx"},
+        Case{"empty_encoding", 400, kGet + "Transfer-Encoding:\r\n\r\n"},
+        Case{"encoding_in_http_1_0", 400,
+             "GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+        Case{"blank_behind_encoding", 200, kGet + "Transfer-Encoding: chunked \r\n\r\n0\r\n\r\n"},
+        Case{"host_that_is_none", 400, "GET / HTTP/1.1\r\nHost: a b/c\r\n\r\n"},
+        Case{"bare_lf_at_the_end", 400, kGet + "\n"},
+        Case{"bare_lf_after_a_field", 400, kGet + "X: a\nY: b\r\n\r\n"},
         Case{"encoding_not_chunked_last", 400, kGet + "Transfer-Encoding: chunked, gzip\r\n\r\n"},
         Case{"unknown_encoding", 501, kGet + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"},
         Case{"unknown_method", 501, "BREW / HTTP/1.1\r\nHost: a\r\n\r\n"},
@@ -139,6 +148,20 @@ TEST(RequestParser, stops_at_the_end_of_a_request) {
   EXPECT_EQ(feed_in_steps(parser, two.substr(taken), 100), two.size() - taken);
   EXPECT_EQ(parser.state(), State::complete);
   EXPECT_TRUE(parser.request().range.empty());
+}
+
+TEST(RequestParser, has_not_started_with_an_empty_line) {
+  RequestParser parser;
+  EXPECT_EQ(feed_in_steps(parser, "\r\n\r\n", 3), 4u);
+  EXPECT_FALSE(parser.started());
+  feed_in_steps(parser, "G", 1);
+  EXPECT_TRUE(parser.started());
+}
+
+TEST(RequestParser, trims_values) {
+  RequestParser parser;
+  feed_in_steps(parser, kGet + "Range:  bytes=0-1 \t \r\n\r\n", 1);
+  EXPECT_EQ(parser.request().range, "bytes=0-1");
 }
 
 TEST(RequestParser, limits_the_head) {

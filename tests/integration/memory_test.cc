@@ -1,0 +1,200 @@
+// Small files that the server holds in memory. It takes them in only when they have not changed
+// for a while, and that shows in the segments of a response: head and body leave together then,
+// although nothing is corked. From there on they must be as right and as fresh as on disk.
+#include "tests/support/server_test.h"
+
+namespace {
+
+using namespace support;
+
+class MemoryTest : public ServerTest {
+ protected:
+  static constexpr std::array<std::size_t, 7> kSizes{1, 100, 4095, 4096, 4097, 65535, 65536};
+  static std::string name(std::size_t size) { return "of-" + std::to_string(size); }
+
+  void fill_all_sizes() {
+    for (const std::size_t size : kSizes) tree().fill(name(size), size);
+  }
+
+  void serve_from_memory(std::vector<std::string> more = {}) {
+    more.insert(more.end(), {"--cork", "none", "--threads", "1"});
+    serve(std::move(more));
+  }
+
+  // Asks until the answer comes in one segment: this file, and whatever is older, is in memory.
+  void wait_until_in_memory(HttpClient& client, const std::string& file) {
+    constexpr int kPause_ms = 20;
+    const Deadline deadline;
+    for (;;) {
+      const std::uint64_t before = client.tcp_facts().data_segments_in;
+      ASSERT_EQ(client.get("/" + file).status, 200);
+      if (client.tcp_facts().data_segments_in - before == 1) return;
+      ASSERT_FALSE(deadline.passed()) << file << " was never sent from memory";
+      EXPECT_FALSE(client.wait_readable_ms(kPause_ms));
+    }
+  }
+
+  // Every answer is the old state or the new one, and in the end the new one.
+  void wait_until_seen(HttpClient& client, const std::string& file, const std::string& old_body,
+                       const std::string& new_body) {
+    const Deadline deadline;
+    std::string body;
+    while ((body = client.get("/" + file).body) != new_body) {
+      ASSERT_TRUE(same_bytes(body, old_body));
+      ASSERT_FALSE(deadline.passed()) << "the new state was never served";
+    }
+  }
+};
+
+TEST_F(MemoryTest, a_file_in_memory_is_one_gathered_send) {
+  tree().fill("small", 1024);
+  serve_from_memory();
+  HttpClient client = connect();
+  wait_until_in_memory(client, "small");
+  const std::uint64_t before = client.tcp_facts().data_segments_in;
+  for (int i = 0; i < 10; ++i) expect_file(client, "small", 1024);
+  EXPECT_EQ(client.tcp_facts().data_segments_in - before, 10U);
+}
+
+TEST_F(MemoryTest, a_hundred_pipelined_answers_need_few_segments) {
+  constexpr std::size_t kRequests = 100;
+  std::string requests;
+  for (std::size_t i = 0; i < kRequests; ++i) {
+    tree().fill("file-" + std::to_string(i), 100);
+    requests += request("GET", "/file-" + std::to_string(i));
+  }
+  serve_from_memory();
+  HttpClient client = connect();
+  wait_until_in_memory(client, "file-99");
+  std::uint64_t before = 0;
+  for (int round = 0; round < 2; ++round) {  // the first one takes the others in
+    before = client.tcp_facts().data_segments_in;
+    client.send(requests);
+    for (std::size_t i = 0; i < kRequests; ++i) {
+      const std::string file = "file-" + std::to_string(i);
+      ASSERT_TRUE(same_bytes(client.read_response().body, TempTree::expected(file, 0, 100)));
+    }
+  }
+  const std::uint64_t segments = client.tcp_facts().data_segments_in - before;
+  RecordProperty("segments", std::to_string(segments));
+  // A hundred when nothing is gathered; the requests arrive in one or two receive buffers.
+  EXPECT_LE(segments, 20U);
+}
+
+TEST_F(MemoryTest, every_size_is_served_whole_in_parts_and_as_a_head) {
+  fill_all_sizes();
+  serve_from_memory();
+  HttpClient client = connect();
+  wait_until_in_memory(client, name(4096));
+  for (int round = 0; round < 3; ++round) {
+    for (const std::size_t size : kSizes) {
+      expect_file(client, name(size), size);
+      const Response last = client.get("/" + name(size), {{"Range", "bytes=-1"}});
+      EXPECT_EQ(last.status, 206);
+      EXPECT_EQ(last.body, TempTree::expected(name(size), size - 1, 1));
+      const Response head = client.exchange("HEAD", "/" + name(size));
+      EXPECT_EQ(head.content_length(), size);
+      EXPECT_EQ(client.get("/" + name(size), {{"If-None-Match", head.header("ETag")}}).status, 304);
+    }
+  }
+}
+
+TEST_F(MemoryTest, pipelined_bodies_from_memory_and_from_disk_keep_their_order) {
+  constexpr std::size_t kLarge = 300'000;
+  fill_all_sizes();
+  tree().fill(name(kLarge), kLarge);
+  serve_from_memory();
+  HttpClient client = connect({.receive_buffer_bytes = 16384});
+  wait_until_in_memory(client, name(4096));
+  std::vector<std::size_t> sizes;
+  for (int round = 0; round < 10; ++round) {
+    sizes.insert(sizes.end(), kSizes.begin(), kSizes.end());
+    sizes.push_back(kLarge);
+  }
+  std::string requests;
+  for (const std::size_t size : sizes) requests += request("GET", "/" + name(size));
+  client.send(requests);
+  for (const std::size_t size : sizes) {
+    const Response response = client.read_response();
+    ASSERT_TRUE(same_bytes(response.body, TempTree::expected(name(size), 0, size))) << size;
+  }
+}
+
+TEST_F(MemoryTest, a_replaced_file_is_served_new) {
+  tree().write("page", "old page");
+  serve_from_memory();
+  HttpClient client = connect();
+  wait_until_in_memory(client, "page");
+  tree().replace("page", "the new page");
+  wait_until_seen(client, "page", "old page", "the new page");
+}
+
+TEST_F(MemoryTest, a_file_rewritten_in_place_is_served_new) {
+  tree().write("page", "old page");
+  serve_from_memory();
+  HttpClient client = connect();
+  wait_until_in_memory(client, "page");
+  tree().append("page", " and more");
+  wait_until_seen(client, "page", "old page", "old page and more");
+  tree().cut("page", 3);
+  wait_until_seen(client, "page", "old page and more", "old");
+}
+
+TEST_F(MemoryTest, a_file_rewritten_through_another_name_is_served_new) {
+  tree().write("page", "old page");
+  ASSERT_EQ(::link(tree().path("page").c_str(), tree().beside("other-name").c_str()), 0);
+  serve_from_memory();
+  HttpClient client = connect();
+  wait_until_in_memory(client, "page");
+  // A watch on the directory of the one name says nothing about the other.
+  tree().outside("other-name", "new page");
+  wait_until_seen(client, "page", "old page", "new page");
+}
+
+TEST_F(MemoryTest, a_removed_file_is_gone) {
+  tree().write("page", "page");
+  serve_from_memory();
+  HttpClient client = connect();
+  wait_until_in_memory(client, "page");
+  tree().remove("page");
+  const Deadline deadline;
+  while (client.get("/page").status != 404) ASSERT_FALSE(deadline.passed());
+}
+
+TEST_F(MemoryTest, a_slow_reader_gets_the_state_it_was_promised) {
+  constexpr std::size_t kSize = 60'000;  // with its head still one segment of the loopback
+  tree().fill("page", kSize);
+  serve_from_memory();
+  HttpClient client = connect();
+  wait_until_in_memory(client, "page");
+  HttpClient slow = connect({.receive_buffer_bytes = 4096});
+  constexpr int kPipelined = 100;
+  std::string requests;
+  for (int i = 0; i < kPipelined; ++i) requests += request("GET", "/page");
+  slow.send(requests);
+  ASSERT_EQ(slow.read_head().content_length(), kSize);
+  tree().replace("page", "new");
+  wait_until_seen(client, "page", TempTree::expected("page", 0, kSize), "new");
+  EXPECT_TRUE(same_bytes(slow.read_exactly(kSize), TempTree::expected("page", 0, kSize)));
+  for (int i = 1; i < kPipelined; ++i) {
+    const Response response = slow.read_response();
+    const bool is_old = response.body.size() == kSize;
+    ASSERT_TRUE(same_bytes(response.body,
+                           is_old ? TempTree::expected("page", 0, kSize) : std::string("new")));
+  }
+}
+
+TEST_F(MemoryTest, more_files_than_memory_are_all_served) {
+  constexpr std::size_t kFiles = 100;
+  const auto file = [](std::size_t i) { return "file-" + std::to_string(i); };
+  for (std::size_t i = 0; i < kFiles; ++i) tree().fill(file(i), 5000 + i);
+  serve_from_memory({"--memory-cache", "64KiB"});
+  HttpClient client = connect();
+  wait_until_in_memory(client, file(kFiles - 1));
+  for (std::size_t i = 0; i < 5 * kFiles; ++i) {
+    const std::size_t which = i * 37 % kFiles;
+    expect_file(client, file(which), 5000 + which);
+  }
+}
+
+}  // namespace

@@ -29,7 +29,8 @@ class Connection {
   void on_writable();
   void on_file_opened(const io_uring_cqe& cqe);
   void on_path_completed(unsigned tag, const io_uring_cqe& cqe);
-  bool on_turn();  // it asked to be run again; false if no transfer was waiting for that
+  bool on_turn();   // it asked to be run again; false if no transfer was waiting for that
+  void on_flush();  // the turn is over: its replies leave
   void on_deadline();
   void drain();  // close after the running response, or now if there is none
   void abort();  // reset at once
@@ -78,6 +79,7 @@ class Connection {
 
   // --- sending ---
   void flush();
+  void flush_later();
   void settle(send::Outcome outcome);
   void transfer_done();
   void await_writable();
@@ -99,6 +101,7 @@ class Connection {
   bool input_ended_ : 1 = false;  // the client has sent its FIN
   bool close_after_reply_ : 1 = false;
   bool keep_alive_ : 1 = true;      // of the request being answered
+  bool flush_pending_ : 1 = false;  // on_flush() will be called
   bool yielding_ : 1 = false;       // it had its turn; on_turn() will be called
   bool request_timed_ : 1 = false;  // the deadline is that of the request being received
   uint16_t operations_ = 0;  // ring operations that will still complete with this slot's name

@@ -26,6 +26,9 @@ void Connection::look_up(const http::Request& request) {
     return answer_with_error(status);
   }
   if (target.hidden && !services_.serve_hidden) return answer_with_error(404);
+  if (const files::FileRef* file = services_.site.find_cached(target.path, services_.now_ms)) {
+    return answer_with_file(*file);
+  }
   auto lookup = services_.lookups.take();
   services_.site.find(target.path, services_.now_ms, *lookup);
   if (lookup->outcome == files::Lookup::Outcome::wants_open) {

@@ -122,6 +122,9 @@ void add_options(CLI::App& app, Options& options, std::vector<std::string>& list
       ->option_text("ADDR")
       ->allow_extra_args(false)
       ->take_all();
+  app.add_option("--congestion", options.congestion,
+                 "TCP congestion control; default the system's,\nbut reno on loopback addresses")
+      ->option_text("NAME");
   app.add_option("--threads", options.threads, "Worker threads; default: the CPUs it may run on")
       ->option_text("N")
       ->check(CLI::Range(1u, kThreadsMax));

@@ -14,6 +14,7 @@ namespace ringserve {
 struct Options {
   std::string root;
   std::vector<net::Address> listen;
+  std::string congestion;  // empty: the system's, reno on loopback addresses
   unsigned threads = 1;
   send::PathName send_path = send::PathName::automatic;
   send::Cork cork = send::Cork::msg_more;

@@ -111,7 +111,7 @@ class Server {
 net::Status Server::open_listeners(std::vector<std::vector<WorkerListener>>& per_worker) {
   per_worker.resize(options_.threads);
   for (const net::Address& wanted : options_.listen) {
-    auto group = net::listen_on(wanted, options_.threads);
+    auto group = net::listen_on(wanted, options_.threads, options_.congestion);
     if (!group) return tl::unexpected(group.error());
     addresses_.push_back(group->address);
     const bool is_unix = wanted.is_unix();

@@ -56,6 +56,7 @@ struct Services {
   send::Path& path;
   http::Preamble& preamble;
   std::vector<uint64_t>& runnable;  // owner_bits() of connections to be given a turn
+  std::vector<uint64_t>& to_flush;  // and of those whose replies leave when the turn ends
   Timeouts timeouts;
   bool bodies_from_memory = true;
   bool serve_hidden = false;

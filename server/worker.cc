@@ -85,7 +85,8 @@ net::Status Worker::set_up(std::vector<WorkerListener> listeners) {
                           int64_t{1000} * options.idle_timeout_s,
                           int64_t{1000} * options.send_timeout_s};
   services_.reset(new Services{*ring_, *receive_buffers_, *timers_, *site_, *path_, *preamble_,
-                               runnable_, timeouts, path.bodies_from_memory, options.hidden});
+                               runnable_, to_flush_, timeouts, path.bodies_from_memory,
+                               options.hidden});
   for (WorkerListener& listener : listeners) listeners_.push_back({std::move(listener)});
   return {};
 }
@@ -106,7 +107,7 @@ bool Worker::is_accepting() const {
 
 void Worker::turn() {
   resume_accepting();
-  if (runnable_.empty()) {
+  if (runnable_.empty() && to_flush_.empty()) {
     int64_t wait_ms = timers_->wait_ms(services_->now_ms);
     const auto no_later_than = [&](int64_t when_ms) {
       const int64_t left_ms = std::max<int64_t>(when_ms - services_->now_ms, 1);
@@ -122,6 +123,7 @@ void Worker::turn() {
   update_time();
   ring_->for_each_completion([this](const io_uring_cqe& cqe) { dispatch(cqe); });
   run_runnable();
+  flush_replies();
   timers_->advance(services_->now_ms, [this](uint32_t slot) {
     Connection* connection = connections_.at_slot(slot);
     if (connection == nullptr) return;
@@ -185,6 +187,17 @@ void Worker::run_runnable() {
     forget_if_finished(*connection);
   }
   running_.clear();
+}
+
+void Worker::flush_replies() {
+  flushing_.swap(to_flush_);
+  for (const uint64_t owner : flushing_) {
+    Connection* connection = connections_.find(slot_of(owner));
+    if (connection == nullptr) continue;
+    connection->on_flush();
+    forget_if_finished(*connection);
+  }
+  flushing_.clear();
 }
 
 void Worker::forget_if_finished(Connection& connection) {

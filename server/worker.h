@@ -65,6 +65,7 @@ class Worker {
   void dispatch(const io_uring_cqe& cqe);
   void dispatch_to_connection(const io_uring_cqe& cqe);
   void run_runnable();
+  void flush_replies();
   void forget_if_finished(Connection& connection);
 
   void resume_accepting();
@@ -89,7 +90,7 @@ class Worker {
   std::unique_ptr<files::Site> site_;
   std::unique_ptr<TimerWheel> timers_;
   std::unique_ptr<http::Preamble> preamble_;
-  std::vector<uint64_t> runnable_, running_;
+  std::vector<uint64_t> runnable_, running_, to_flush_, flushing_;
   std::unique_ptr<send::PathContext> path_context_;
   std::unique_ptr<send::Path> path_;
   std::unique_ptr<Services> services_;

@@ -20,6 +20,7 @@ class Address {
 
   int family() const { return storage_.ss_family; }
   bool is_unix() const { return family() == AF_UNIX; }
+  bool is_loopback() const;       // 127.0.0.0/8 or ::1
   uint16_t port() const;          // 0 for Unix sockets
   std::string unix_path() const;  // empty for the others
   std::string text() const;       // the form parse() takes

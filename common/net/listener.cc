@@ -53,7 +53,20 @@ Status set_flag(int fd, int level, int name, const char* label, const Address& a
   return {};
 }
 
-Result<OwnedFd> bound_tcp_socket(const Address& address, bool reuse_port) {
+// tcp(7), TCP_CONGESTION; accepted sockets inherit it.
+Status set_congestion_control(int fd, const Address& address, const std::string& wanted) {
+  const std::string name = !wanted.empty() ? wanted : address.is_loopback() ? "reno" : "";
+  if (name.empty()) return {};
+  const auto size = static_cast<socklen_t>(name.size());
+  if (::setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name.data(), size) == 0) return {};
+  if (wanted.empty()) return {};  // the system's choice works too, only slower
+  return fail(fmt::format("congestion control {} on {}", name, address.text()), errno,
+              errno == EPERM ? "net.ipv4.tcp_allowed_congestion_control does not list it"
+                             : "net.ipv4.tcp_available_congestion_control lists what there is");
+}
+
+Result<OwnedFd> bound_tcp_socket(const Address& address, const std::string& congestion,
+                                 bool reuse_port) {
   auto fd = open_socket(address);
   if (!fd) return fd;
   Status status = set_flag(fd->get(), SOL_SOCKET, SO_REUSEADDR, "SO_REUSEADDR", address);
@@ -64,6 +77,7 @@ Result<OwnedFd> bound_tcp_socket(const Address& address, bool reuse_port) {
   if (status && address.family() == AF_INET6) {
     status = set_flag(fd->get(), IPPROTO_IPV6, IPV6_V6ONLY, "IPV6_V6ONLY", address);
   }
+  if (status) status = set_congestion_control(fd->get(), address, congestion);
   if (!status) return tl::unexpected(status.error());
   if (::bind(fd->get(), address.data(), address.size()) < 0) return bind_failed(address, errno);
   return fd;
@@ -114,8 +128,8 @@ Result<ListenGroup> listen_on_unix(const Address& address, unsigned count) {
 // With SO_REUSEPORT a second server of the same user would join the group and silently take half
 // of the connections. A bind and listen without it fails if anybody has the port; it also picks
 // the port when 0 was asked for.
-Result<Address> reserve_port(const Address& wanted) {
-  auto probe = bound_tcp_socket(wanted, false);
+Result<Address> reserve_port(const Address& wanted, const std::string& congestion) {
+  auto probe = bound_tcp_socket(wanted, congestion, false);
   if (!probe) return tl::unexpected(probe.error());
   if (auto status = start_listening(probe->get(), wanted); !status) {
     return tl::unexpected(status.error());
@@ -131,13 +145,14 @@ unsigned accept_queue_max(unsigned sockets) {
   return sockets * (static_cast<unsigned>(std::clamp(somaxconn, 1, kBacklogMax)) + 1);
 }
 
-Result<ListenGroup> listen_on(const Address& wanted, unsigned count) {
+Result<ListenGroup> listen_on(const Address& wanted, unsigned count,
+                              const std::string& congestion) {
   if (wanted.is_unix()) return listen_on_unix(wanted, count);
-  auto address = reserve_port(wanted);
+  auto address = reserve_port(wanted, congestion);
   if (!address) return tl::unexpected(address.error());
   ListenGroup group{*address, {}};
   while (group.sockets.size() < count) {
-    auto fd = bound_tcp_socket(*address, count > 1);
+    auto fd = bound_tcp_socket(*address, congestion, count > 1);
     if (!fd) return tl::unexpected(fd.error());
     if (auto status = start_listening(fd->get(), *address); !status) {
       return tl::unexpected(status.error());

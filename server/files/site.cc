@@ -81,13 +81,13 @@ Site::Site(SiteOptions options, net::OwnedFd root)
   }
 }
 
+const FileRef* Site::find_cached(std::string_view path, int64_t now_ms) {
+  const Cache::Entry* entry = cache_.find(path);
+  if (entry == nullptr || !cache_.is_trusted(*entry, now_ms)) return nullptr;
+  return is_unchanged(*entry->file) ? &entry->file : nullptr;
+}
+
 void Site::find(std::string_view path, int64_t now_ms, Lookup& lookup) {
-  if (Cache::Entry* entry = cache_.find(path);
-      entry != nullptr && cache_.is_trusted(*entry, now_ms) && is_unchanged(*entry->file)) {
-    lookup.file = entry->file;
-    lookup.outcome = Lookup::Outcome::file;
-    return;
-  }
   lookup.file.reset();
   lookup.path.assign(path);
   lookup.index = 0;

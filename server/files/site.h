@@ -65,6 +65,9 @@ class Site {
 
   static net::Result<std::unique_ptr<Site>> open(SiteOptions options);
 
+  // The file of a path that may be answered without a look at the disk; null if there is none.
+  // Valid until the next call of any member.
+  const FileRef* find_cached(std::string_view path, int64_t now_ms);
   // `path` as http::decode_target() makes it. Sets lookup.outcome.
   void find(std::string_view path, int64_t now_ms, Lookup& lookup);
   // The answer to wants_open: a descriptor (taken over) or -errno.

@@ -38,6 +38,13 @@ bool equals_ignoring_case(std::string_view a, std::string_view b) {
   return a.size() == b.size() && ::strncasecmp(a.data(), b.data(), a.size()) == 0;
 }
 
+// No character that cannot stand in uri-host [":" port].
+bool is_host(std::string_view text) {
+  return std::none_of(text.begin(), text.end(), [](char c) {
+    return c == ' ' || c == '\t' || c == '/' || c == '?' || c == '#' || c == '@' || c == '\\';
+  });
+}
+
 // llhttp leaves the white space behind a value (RFC 9112 section 5).
 void trim_end(std::string& text) {
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.pop_back();
@@ -203,8 +210,8 @@ void RequestParser::head_complete() {
     refuse(505);
   } else if (host_fields_ > 1 || (host_fields_ == 0 && request_.version_minor >= 1)) {
     refuse(400);  // RFC 9112 section 3.2
-  } else if (host_.find_first_of(" \t/?#@\\") != std::string::npos) {
-    refuse(400);  // not uri-host [":" port]
+  } else if (!is_host(host_)) {
+    refuse(400);
   } else if (has_transfer_encoding_ &&
              (request_.version_minor == 0 || (llhttp_.flags & F_CONTENT_LENGTH) != 0)) {
     refuse(400);  // section 6.1: one framing too many, or one that HTTP/1.0 does not have

@@ -53,7 +53,9 @@ TEST_F(MemoryTest, a_file_in_memory_is_one_gathered_send) {
   wait_until_in_memory(client, "small");
   const std::uint64_t before = client.tcp_facts().data_segments_in;
   for (int i = 0; i < 10; ++i) expect_file(client, "small", 1024);
-  EXPECT_EQ(client.tcp_facts().data_segments_in - before, 10U);
+  // Twenty when head and body leave apart; a few more than ten when acknowledgements are late and
+  // the kernel sends a segment again.
+  EXPECT_LT(client.tcp_facts().data_segments_in - before, 15U);
 }
 
 TEST_F(MemoryTest, a_hundred_pipelined_answers_need_few_segments) {

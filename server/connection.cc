@@ -181,9 +181,9 @@ void Connection::flush() {
   }
 }
 
-// Replies leave at the end of the worker's turn: more may be added until then, and sends in a row
-// wake a client process once where single ones would wake it again and again (an interrupt to
-// another CPU each: bench/versus/run --only pipelined, a third of the server's CPU).
+// Replies leave together with those of other connections (Worker::flush_replies): more may be added
+// until then, and sends in a row wake a client process once where single ones would wake it again
+// and again, an interrupt to another CPU each.
 void Connection::flush_later() {
   if (transfer_ == nullptr || flush_pending_ || state_ != State::reading) return;
   flush_pending_ = true;
@@ -302,7 +302,9 @@ void Connection::on_deadline() {
 }
 
 void Connection::drain() {
-  if (state_ == State::reading && lookup_ == nullptr && parser_ == nullptr) linger();
+  const bool idle = state_ == State::reading && lookup_ == nullptr && parser_ == nullptr &&
+                    transfer_ == nullptr && input_ == nullptr;
+  if (idle) close(false);
 }
 
 void Connection::abort() { close(true); }

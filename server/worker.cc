@@ -27,6 +27,11 @@ constexpr unsigned kSendBuffers = 64;
 constexpr uint32_t kSendBufferBytes = 64 * 1024;
 constexpr uint32_t kPipeBytes = 1 << 20;  // fs.pipe-max-size's default
 
+// So many connections' replies are gathered before they are sent in a row: one wake-up of a client
+// process for all of them, and still warm in the cache (bench/versus/run --only pipelined: 0.49 us
+// a request with 8, 0.52 with 1000, 0.51 with 2).
+constexpr size_t kFlushBatch = 8;
+
 // With no descriptor left, accepting pauses until a connection closes, or this long: the
 // descriptors may be another process's to give back.
 constexpr int64_t kAcceptPauseMs = 250;
@@ -121,7 +126,10 @@ void Worker::turn() {
     ring_->submit_and_poll();
   }
   update_time();
-  ring_->for_each_completion([this](const io_uring_cqe& cqe) { dispatch(cqe); });
+  ring_->for_each_completion([this](const io_uring_cqe& cqe) {
+    dispatch(cqe);
+    if (to_flush_.size() >= kFlushBatch) flush_replies();
+  });
   run_runnable();
   flush_replies();
   timers_->advance(services_->now_ms, [this](uint32_t slot) {

@@ -40,9 +40,13 @@ bool equals_ignoring_case(std::string_view a, std::string_view b) {
 
 // No character that cannot stand in uri-host [":" port].
 bool is_host(std::string_view text) {
-  return std::none_of(text.begin(), text.end(), [](char c) {
-    return c == ' ' || c == '\t' || c == '/' || c == '?' || c == '#' || c == '@' || c == '\\';
-  });
+  static constexpr std::array<bool, 256> kForbidden = [] {
+    std::array<bool, 256> table{};
+    for (const unsigned char c : std::string_view(" \t/?#@\\")) table[c] = true;
+    return table;
+  }();
+  return std::none_of(text.begin(), text.end(),
+                      [](char c) { return kForbidden[static_cast<unsigned char>(c)]; });
 }
 
 // llhttp leaves the white space behind a value (RFC 9112 section 5).

@@ -19,7 +19,7 @@ int hex_digit(char c) {
 // The path of an origin-form or absolute-form target, without the leading slash.
 int strip_to_path(std::string_view& target) {
   constexpr std::string_view kScheme = "http://";
-  if (target.size() >= kScheme.size() &&
+  if (!target.empty() && target.front() != '/' && target.size() >= kScheme.size() &&
       ::strncasecmp(target.data(), kScheme.data(), kScheme.size()) == 0) {
     target.remove_prefix(kScheme.size());
     const size_t end = target.find_first_of("/?");

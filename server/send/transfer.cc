@@ -20,16 +20,6 @@ void Transfer::commit(size_t bytes) {
   slices_.push_back({begin, bytes});
 }
 
-void Transfer::add_memory(std::string_view body, const std::shared_ptr<const void>& keep) {
-  if (body.empty()) return;
-  if (body.size() <= kCopiedBodyBytesMax) {
-    add_copy(body);
-    return;
-  }
-  slices_.push_back({const_cast<char*>(body.data()), body.size()});
-  kept_.push_back(keep);
-}
-
 void Transfer::add_copy(std::string_view text) {
   if (text.size() > kArenaBytes - used_) {
     auto copy = std::make_shared<std::string>(text);

@@ -47,6 +47,14 @@ TEST(Transfer, refers_to_larger_bodies_and_keeps_them_alive) {
   EXPECT_TRUE(transfer.empty());
 }
 
+TEST(Transfer, keeps_a_file_once_for_many_replies) {
+  Transfer transfer;
+  auto body = std::make_shared<std::string>(Transfer::kCopiedBodyBytesMax + 1, 'x');
+  for (int i = 0; i < 5; ++i) transfer.add_memory(*body, body);
+  EXPECT_EQ(transfer.slice_count(), 5u);
+  EXPECT_EQ(body.use_count(), 2);
+}
+
 TEST(Transfer, copies_a_text_longer_than_its_arena) {
   Transfer transfer;
   const std::string text(2 * Transfer::kArenaBytes, 'y');

@@ -3,6 +3,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -95,6 +96,15 @@ Outcome send_buffer(int socket, const char* data, size_t bytes, bool more_follow
     sent += static_cast<size_t>(result);
   }
   return {};
+}
+
+Outcome read_file(const Transfer& transfer, char* buffer, uint64_t bytes_max, size_t& got) {
+  const FileRange& file = transfer.file();
+  const size_t wanted = std::min<uint64_t>(bytes_max, kCopyBufferBytes);
+  const ssize_t result = ::pread(file.fd, buffer, wanted, static_cast<off_t>(file.offset));
+  got = result > 0 ? static_cast<size_t>(result) : 0;
+  if (result < 0) return errno == EINTR ? Outcome{} : Outcome{Progress::failed, errno};
+  return {result == 0 ? Progress::truncated : Progress::done, 0};
 }
 
 void CorkScope::begin(const PathContext& context, Transfer& transfer) {

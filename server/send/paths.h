@@ -22,6 +22,10 @@ Outcome splice_step(PathContext& context, Transfer& transfer, uint64_t bytes_max
 // Gives the transfer's pipe back to the pool, if it has one.
 void release_pipe(PathContext& context, Transfer& transfer);
 
+// Reads the next part of the transfer's file, at most `bytes_max`: done with `got` > 0, or done
+// with 0 after a signal, failed, truncated.
+Outcome read_file(const Transfer& transfer, char* buffer, uint64_t bytes_max, size_t& got);
+
 // How large a copying path's buffer is.
 constexpr uint32_t kCopyBufferBytes = 64 * 1024;
 

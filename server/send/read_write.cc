@@ -1,9 +1,5 @@
 // The textbook: send the head, then pread(2) and send(2) through one buffer. What the socket did
 // not take is read again later, so a slow reader holds no buffer. pread blocks on a cold file.
-#include <unistd.h>
-
-#include <cerrno>
-
 #include "server/send/paths.h"
 
 namespace ringserve::send {
@@ -27,12 +23,10 @@ class ReadWrite final : public Path {
 
  private:
   Outcome step(Transfer& transfer, uint64_t bytes_max, uint64_t& moved) {
-    const FileRange& file = transfer.file();
-    const size_t wanted = std::min<uint64_t>(bytes_max, kCopyBufferBytes);
-    const ssize_t got = ::pread(file.fd, buffer_.get(), wanted, static_cast<off_t>(file.offset));
-    if (got < 0) return errno == EINTR ? Outcome{} : Outcome{Progress::failed, errno};
-    if (got == 0) return {Progress::truncated, 0};
-    return send_buffer(transfer.socket, buffer_.get(), static_cast<size_t>(got), false, moved);
+    size_t got = 0;
+    const Outcome outcome = read_file(transfer, buffer_.get(), bytes_max, got);
+    if (got == 0) return outcome;
+    return send_buffer(transfer.socket, buffer_.get(), got, false, moved);
   }
 
   std::unique_ptr<char[]> buffer_;

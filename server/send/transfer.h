@@ -67,6 +67,7 @@ class Transfer {
   iovec* slices() { return slices_.data() + first_slice_; }
   size_t slice_count() const { return slices_.size() - first_slice_; }
   FileRange& file() { return file_; }
+  const FileRange& file() const { return file_; }
   void memory_sent(size_t bytes);
   void file_sent(uint64_t bytes) {
     CHECK(bytes <= file_.length);

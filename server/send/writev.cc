@@ -1,7 +1,5 @@
 // The better copying baseline: pread(2) into one buffer, head and body in one sendmsg(2) (writev
 // with flags). What the socket did not take is read again later. pread blocks on a cold file.
-#include <unistd.h>
-
 #include <cerrno>
 
 #include "server/send/paths.h"
@@ -26,20 +24,18 @@ class Writev final : public Path {
 
  private:
   Outcome step(Transfer& transfer, uint64_t bytes_max, uint64_t& moved) {
-    const FileRange& file = transfer.file();
-    const size_t wanted = std::min<uint64_t>(bytes_max, kCopyBufferBytes);
-    const ssize_t got = ::pread(file.fd, buffer_.get(), wanted, static_cast<off_t>(file.offset));
-    if (got < 0) return errno == EINTR ? Outcome{} : Outcome{Progress::failed, errno};
-    if (got == 0) return {Progress::truncated, 0};
+    size_t got = 0;
+    const Outcome outcome = read_file(transfer, buffer_.get(), bytes_max, got);
+    if (got == 0) return outcome;
 
     gather_.assign(transfer.slices(), transfer.slices() + transfer.slice_count());
-    gather_.push_back({buffer_.get(), static_cast<size_t>(got)});
+    gather_.push_back({buffer_.get(), got});
     size_t head_bytes = 0;
     for (size_t i = 0; i + 1 < gather_.size(); ++i) head_bytes += gather_[i].iov_len;
     msghdr message{};
     message.msg_iov = gather_.data();
     message.msg_iovlen = gather_.size();
-    const bool more = context_.cork == Cork::msg_more && static_cast<uint64_t>(got) < file.length;
+    const bool more = context_.cork == Cork::msg_more && got < transfer.file().length;
     const ssize_t sent =
         ::sendmsg(transfer.socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0));
     if (sent < 0) {

@@ -24,7 +24,8 @@ constexpr unsigned kTimeoutMaxS = 3600;
 template <typename T>
 using Names = std::map<std::string, T>;
 
-const Names<send::Cork> kCorks = {{"tcp-cork", send::Cork::tcp_cork},
+const Names<send::Cork> kCorks = {{"auto", send::Cork::automatic},
+                                  {"tcp-cork", send::Cork::tcp_cork},
                                   {"msg-more", send::Cork::msg_more},
                                   {"none", send::Cork::none}};
 const Names<files::FollowSymlinks> kFollow = {{"within", files::FollowSymlinks::within},
@@ -133,7 +134,7 @@ void add_options(CLI::App& app, Options& options, std::vector<std::string>& list
                   "splice,\nuring-send, uring-splice, send-zc")
       ->option_text("NAME");
   add_name_option(app, "--cork", options.cork, kCorks,
-                  "How head and body share segments; default\nmsg-more: " + list_names(kCorks))
+                  "How head and body share segments; default auto:\n" + list_names(kCorks))
       ->option_text("NAME");
   app.add_option("--index", options.index_names,
                  "File served for a directory, repeatable;\ndefault index.html")

@@ -17,7 +17,7 @@ struct Options {
   std::string congestion;  // empty: the system's, reno on loopback addresses
   unsigned threads = 1;
   send::PathName send_path = send::PathName::automatic;
-  send::Cork cork = send::Cork::msg_more;
+  send::Cork cork = send::Cork::automatic;
   std::vector<std::string> index_names = {"index.html"};
   files::FollowSymlinks follow_symlinks = files::FollowSymlinks::within;
   bool hidden = false;
@@ -37,7 +37,7 @@ constexpr int kExitUsage = 2;
 // status in `exit_status`.
 bool parse_options(int argc, char** argv, Options& options, int& exit_status);
 
-// "auto", "msg-more": the names of the command line, for the start-up line.
+// The names of the command line, for the start-up line.
 std::string_view name_of(send::PathName path);
 std::string_view name_of(send::Cork cork);
 

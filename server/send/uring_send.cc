@@ -60,7 +60,7 @@ class UringSend final : public Path {
     state.message.msg_iov = state.gather.data();
     state.message.msg_iovlen = state.gather.size();
     const bool more =
-        context_.cork == Cork::msg_more && transfer.file().length > state.buffered_bytes;
+        CorkScope::more(context_, transfer) && transfer.file().length > state.buffered_bytes;
     return submit(transfer, kSend, [&](io_uring_sqe* sqe) {
       // Not MSG_WAITALL: a slow reader would keep the buffer until it has read all of it.
       io_uring_prep_sendmsg(sqe, transfer.socket, &state.message,

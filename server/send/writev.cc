@@ -35,7 +35,7 @@ class Writev final : public Path {
     msghdr message{};
     message.msg_iov = gather_.data();
     message.msg_iovlen = gather_.size();
-    const bool more = context_.cork == Cork::msg_more && got < transfer.file().length;
+    const bool more = CorkScope::more(context_, transfer) && got < transfer.file().length;
     const ssize_t sent =
         ::sendmsg(transfer.socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0));
     if (sent < 0) {

@@ -188,7 +188,7 @@ void Worker::run_runnable() {
   for (const uint64_t owner : running_) {
     Connection* connection = connections_.find(slot_of(owner));
     if (connection == nullptr) {
-      path_context_->resource_freed();  // it was woken for a pipe or buffer: the next one's turn
+      path_context_->resource_freed();  // it was woken for a buffer: the next one's turn
       continue;
     }
     if (!connection->on_turn()) path_context_->resource_freed();

@@ -7,7 +7,8 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <map>
-#include <numeric>
+
+#include "common/cli/mistakes.h"
 
 #ifndef RINGSERVE_VERSION
 #error "the build defines RINGSERVE_VERSION"
@@ -65,53 +66,6 @@ unsigned usable_cpus() {
   CPU_ZERO(&cpus);
   if (::sched_getaffinity(0, sizeof cpus, &cpus) < 0) return 1;
   return static_cast<unsigned>(std::clamp(CPU_COUNT(&cpus), 1, static_cast<int>(kThreadsMax)));
-}
-
-// Levenshtein's distance: how many letters have to be changed, added or dropped.
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i);
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = std::exchange(row[j], std::min({row[j] + 1, row[j - 1] + 1, changed}));
-    }
-  }
-  return row.back();
-}
-
-std::string nearest_option(const CLI::App& app, const std::string& wrong) {
-  std::string best;
-  size_t best_distance = wrong.size() / 3 + 1;  // farther is another word, not a slip
-  for (const CLI::Option* option : app.get_options()) {
-    for (const std::string& name : option->get_lnames()) {
-      const size_t distance = edit_distance(wrong, "--" + name);
-      if (distance >= best_distance) continue;
-      best = "--" + name;
-      best_distance = distance;
-    }
-  }
-  return best;
-}
-
-int report(const CLI::App& app, const CLI::ParseError& error) {
-  if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-  std::string advice;
-  std::string message = error.what();
-  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
-    for (const std::string& extra : app.remaining()) {
-      const std::string name = extra.substr(0, extra.find('='));
-      if (name.rfind('-', 0) != 0) continue;
-      message = fmt::format("unknown option '{}'", name);
-      const std::string near = nearest_option(app, name);
-      if (!near.empty()) advice = fmt::format("did you mean '{}'?", near);
-      break;
-    }
-  }
-  fmt::print(stderr, "ringserve: error: {}{}{}\n", message, advice.empty() ? "" : " - ", advice);
-  fmt::print(stderr, "ringserve --help lists the options\n");
-  return kExitUsage;
 }
 
 void add_options(CLI::App& app, Options& options, std::vector<std::string>& listen) {
@@ -190,14 +144,13 @@ bool parse_options(int argc, char** argv, Options& options, int& exit_status) {
   add_options(app, options, listen);
   add_limits(app, options);
   const auto usage_error = [&exit_status](const std::string& message) {
-    fmt::print(stderr, "ringserve: error: {}\nringserve --help lists the options\n", message);
-    exit_status = kExitUsage;
+    exit_status = cli::report_usage_error("ringserve", message);
     return false;
   };
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    exit_status = report(app, error);
+    exit_status = cli::report(app, error);
     return false;
   }
   if (listen.empty()) listen.push_back("127.0.0.1:8080");

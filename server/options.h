@@ -31,8 +31,6 @@ struct Options {
   bool print_listen = false;
 };
 
-constexpr int kExitUsage = 2;
-
 // Fills `options`, or prints what --help, --version or a mistake asks for and returns the exit
 // status in `exit_status`.
 bool parse_options(int argc, char** argv, Options& options, int& exit_status);

@@ -8,6 +8,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "common/check.h"
+
 namespace net {
 namespace {
 
@@ -78,6 +80,19 @@ Result<Address> Address::of_socket(int fd) {
   return address;
 }
 
+Address Address::of_sockaddr(const sockaddr* address, socklen_t size) {
+  CHECK(size <= sizeof(sockaddr_storage));
+  Address copy;
+  std::memcpy(&copy.storage_, address, size);
+  copy.size_ = size;
+  return copy;
+}
+
+Result<Address> Address::parse_host(std::string_view host) {
+  const bool ipv6 = host.find(':') != std::string_view::npos;
+  return parse(ipv6 ? fmt::format("[{}]:0", host) : fmt::format("{}:0", host));
+}
+
 bool Address::is_loopback() const {
   if (family() == AF_INET) {
     const auto& in = reinterpret_cast<const sockaddr_in&>(storage_);
@@ -100,19 +115,32 @@ std::string Address::unix_path() const {
   return is_unix() ? reinterpret_cast<const sockaddr_un&>(storage_).sun_path : std::string();
 }
 
-std::string Address::text() const {
+std::string Address::host_text() const {
   char host[INET6_ADDRSTRLEN] = {};
   if (family() == AF_INET) {
     ::inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in&>(storage_).sin_addr, host,
                 sizeof host);
-    return fmt::format("{}:{}", host, port());
-  }
-  if (family() == AF_INET6) {
+  } else if (family() == AF_INET6) {
     ::inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6&>(storage_).sin6_addr, host,
                 sizeof host);
-    return fmt::format("[{}]:{}", host, port());
   }
-  return std::string(kUnixPrefix) + unix_path();
+  return host;
+}
+
+std::string Address::text() const {
+  if (is_unix()) return std::string(kUnixPrefix) + unix_path();
+  if (family() == AF_INET6) return fmt::format("[{}]:{}", host_text(), port());
+  return fmt::format("{}:{}", host_text(), port());
+}
+
+Address Address::with_port(uint16_t port) const {
+  Address copy = *this;
+  if (family() == AF_INET) {
+    reinterpret_cast<sockaddr_in&>(copy.storage_).sin_port = htons(port);
+  } else if (family() == AF_INET6) {
+    reinterpret_cast<sockaddr_in6&>(copy.storage_).sin6_port = htons(port);
+  }
+  return copy;
 }
 
 }  // namespace net

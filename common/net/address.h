@@ -17,6 +17,10 @@ class Address {
   static Result<Address> parse(std::string_view text);
   // The address a socket is bound to: getsockname(2).
   static Result<Address> of_socket(int fd);
+  // A copy of a socket address that the kernel or getaddrinfo(3) gave; `size` fits it.
+  static Address of_sockaddr(const sockaddr* address, socklen_t size);
+  // "10.0.0.1" or "::1", with port 0.
+  static Result<Address> parse_host(std::string_view host);
 
   int family() const { return storage_.ss_family; }
   bool is_unix() const { return family() == AF_UNIX; }
@@ -24,6 +28,8 @@ class Address {
   uint16_t port() const;          // 0 for Unix sockets
   std::string unix_path() const;  // empty for the others
   std::string text() const;       // the form parse() takes
+  std::string host_text() const;  // without port and brackets; empty for Unix sockets
+  Address with_port(uint16_t port) const;
 
   const sockaddr* data() const { return reinterpret_cast<const sockaddr*>(&storage_); }
   socklen_t size() const { return size_; }

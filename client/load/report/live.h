@@ -1,0 +1,53 @@
+// What a run shows on stderr while it goes on: one line a second, and on a terminal a progress bar
+// below, drawn anew in place. One thread only. Writing may fail (a closed terminal): that never
+// disturbs the run.
+#pragma once
+
+#include <unistd.h>
+
+#include <string>
+#include <string_view>
+
+#include "client/load/outcome.h"
+
+namespace ringload {
+
+enum class LiveMode {
+  automatic,  // lines, and the bar where the descriptor is a terminal
+  plain,      // lines only
+  off,        // nothing
+};
+
+// The line of a second and its header: 80 columns, no newline. Where nothing is known, "-".
+std::string live_header();
+std::string live_line(const SecondRow& row);
+
+class Live {
+ public:
+  // `fd` is not owned.
+  explicit Live(LiveMode mode, int fd = STDERR_FILENO);
+
+  void begin(const RunFacts& facts);
+  // `fraction_done` (0 to 1) of the measured part; negative where the run has no end of its own.
+  void row(const SecondRow& row, double fraction_done);
+  // A paragraph between the lines: wrapped, without control characters.
+  void note(std::string_view paragraph);
+  // Takes the bar away.
+  void end();
+
+ private:
+  void clear_bar();
+  void draw_bar();
+  void print(std::string_view text) const;
+  size_t columns() const;
+
+  int fd_;
+  bool shown_;
+  bool terminal_;
+  bool bar_drawn_ = false;
+  unsigned rows_since_header_ = 0;
+  std::string bar_text_;  // beside the bar: "42 %, 5.8 s left"
+  double fraction_done_ = -1;
+};
+
+}  // namespace ringload

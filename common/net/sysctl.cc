@@ -94,9 +94,9 @@ Result<PortSet> read_sysctl_ports(std::string_view name) {
 
 Result<PortSet> parse_ports(std::string_view text) {
   PortSet ports;
-  while (!text.empty()) {
-    const size_t comma = std::min(text.find(','), text.size());
-    const std::string_view item = text.substr(0, comma);
+  for (std::string_view rest = text; !rest.empty();) {
+    const size_t comma = std::min(rest.find(','), rest.size());
+    const std::string_view item = rest.substr(0, comma);
     const size_t dash = item.find('-');
     const auto first = number_in<uint16_t>(item.substr(0, dash));
     const auto last =
@@ -106,7 +106,7 @@ Result<PortSet> parse_ports(std::string_view text) {
                   "write 8080,9000-9010");
     }
     for (unsigned port = *first; port <= *last; ++port) ports.set(port);
-    text.remove_prefix(std::min(comma + 1, text.size()));
+    rest.remove_prefix(std::min(comma + 1, rest.size()));
   }
   return ports;
 }

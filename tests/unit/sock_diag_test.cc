@@ -1,8 +1,11 @@
 // What sock_diag says of sockets that the test itself has made, against what /proc says of them.
 #include "common/net/sock_diag.h"
 
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+
+#include <chrono>
 
 #include "common/net/tcp_counters.h"
 #include "tests/unit/private_network_test.h"
@@ -38,6 +41,17 @@ class SockDiagTest : public PrivateNetworkTest {
     net::SocketFilter filter;
     filter.locals = {Endpoint::of(address)};
     return filter;
+  }
+
+  // The peer may take its time to acknowledge our FIN: delayed ACK.
+  static void wait_until_fin_is_acknowledged(const net::OwnedFd& socket) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    tcp_info info{};
+    do {
+      socklen_t size = sizeof info;
+      ASSERT_EQ(0, ::getsockopt(socket.get(), IPPROTO_TCP, TCP_INFO, &info, &size));
+      ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+    } while (info.tcpi_state != TCP_FIN_WAIT2);
   }
 
   const net::Address here_ = address("127.0.0.1:8080");
@@ -93,9 +107,8 @@ TEST_F(SockDiagTest, an_orphan_in_fin_wait2_is_no_time_wait_though_sockstat_coun
   const net::OwnedFd listener = listen_on(here_);
   Connection connection = open(listener, here_);
   ASSERT_EQ(0, ::shutdown(connection.client.get(), SHUT_WR));
-  char byte = 0;
-  ASSERT_EQ(0, ::read(connection.server.get(), &byte, 1));
-  connection.client.reset();  // its FIN is acknowledged, the server's has not come
+  wait_until_fin_is_acknowledged(connection.client);
+  connection.client.reset();  // and the server's FIN has not come
   const auto seen = dump(AF_INET, to(here_));
   ASSERT_EQ(1U, seen.size());
   EXPECT_EQ(TcpState::fin_wait2, seen[0].state);

@@ -36,7 +36,7 @@ std::string warmup_shade(const Outcome& outcome) {
   if (outcome.seconds.empty() || !outcome.seconds.front().warmup) return {};
   return "set object 1 rectangle from graph 0,0 to first 0,graph 1 behind fc rgb '#eeeeee' fs "
          "noborder\n"
-         "set label 1 'warm-up' at graph 0.01,0.04 tc rgb '#777777' front\n";
+         "set label 1 'warm-up' at graph 0.01,0.1 tc rgb '#777777' front\n";
 }
 
 std::string exhaustion_mark(const Outcome& outcome) {

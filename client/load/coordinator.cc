@@ -262,7 +262,11 @@ void Coordinator::watch_exhaustion() {
 }
 
 void Coordinator::on_row(SecondRow& row) {
-  row.sockets = tracker_->look(static_cast<double>(row.connections_opened) / row.length_s);
+  // Connections that are opened to stay take their ports once.
+  const uint64_t stay = row.connected > connected_ ? row.connected - connected_ : 0;
+  connected_ = row.connected;
+  const uint64_t pass = row.connections_opened - std::min(stay, row.connections_opened);
+  row.sockets = tracker_->look(static_cast<double>(pass) / row.length_s);
   if (row.sockets.exhausted_in_s) {
     predictions_.push_back({row.at_s, row.at_s + *row.sockets.exhausted_in_s});
   }

@@ -81,6 +81,7 @@ class Coordinator {
   int64_t server_cpu_start_ns_ = 0;
   int64_t server_cpu_row_ns_ = 0;
   double silent_s_ = 0;
+  uint64_t connected_ = 0;  // at the end of the last row
   net::Status file_status_;
 };
 

@@ -37,8 +37,9 @@ Endpoint endpoint_of(uint8_t family, const __be32 (&words)[4], __be16 port) {
 
 template <typename Value>
 void append(std::vector<char>& bytes, const Value& value) {
-  const auto* begin = reinterpret_cast<const char*>(&value);
-  bytes.insert(bytes.end(), begin, begin + sizeof value);
+  const size_t end = bytes.size();
+  bytes.resize(end + sizeof value);
+  std::memcpy(bytes.data() + end, &value, sizeof value);
 }
 
 // "Is this end that endpoint?", as a condition for the kernel. A condition on an IPv4 address also

@@ -87,7 +87,7 @@ Result<PortRange> read_sysctl_port_range(std::string_view name) {
 Result<PortSet> read_sysctl_ports(std::string_view name) {
   const Result<std::string> text = read_sysctl(name);
   if (!text) return tl::unexpected(text.error());
-  const Result<PortSet> ports = parse_ports(*text);
+  Result<PortSet> ports = parse_ports(*text);
   if (!ports) return unreadable(name, *text);
   return ports;
 }

@@ -40,7 +40,7 @@ TEST_F(LoopTest, a_closed_loop_shows_the_stall_once_a_connection_and_says_so) {
   EXPECT_LE(waited, 10U);
   EXPECT_EQ(run.ended(), 5000U);
   EXPECT_EQ(run.json.at("latency_kind"), "service_time");
-  EXPECT_NE(run.out.find("service time"), std::string::npos) << run.out;
+  EXPECT_NE(run.out.find("Service time"), std::string::npos) << run.out;
 }
 
 TEST_F(LoopTest, the_rate_asked_for_is_kept) {

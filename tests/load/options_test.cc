@@ -50,7 +50,7 @@ INSTANTIATE_TEST_SUITE_P(
         Nonsense{"no_pipeline", {"--pipeline", "0", kUrl}, {"--pipeline"}},
         Nonsense{"a_pipeline_on_new_connections",
                  {"--pipeline", "4", "--new-connection", kUrl},
-                 {"--pipeline", "--new-connection"}},
+                 {"--pipeline 4"}},
         Nonsense{"close_by_nobody",
                  {"--new-connection", "--close-by", "nobody", kUrl},
                  {"--close-by", "nobody"}},
@@ -81,7 +81,7 @@ class StartTest : public LoadTest {
     const Finished run = run_ringload_plainly(std::move(arguments));
     EXPECT_EQ(run.status, (ExitStatus{exit_code, 0})) << run.err;
     EXPECT_EQ(run.out, "");
-    EXPECT_NE(run.err.find("ringload: "), std::string::npos) << run.err;
+    EXPECT_NE(run.err.find("ringload: error: "), std::string::npos) << run.err;
     for (const std::string& word : words) {
       EXPECT_NE(run.err.find(word), std::string::npos) << "no '" << word << "' in: " << run.err;
     }
@@ -167,7 +167,7 @@ TEST_F(StartTest, an_output_that_cannot_be_written_is_said_before_the_run) {
   const ScriptedServer scripted({send_bytes(ok_reply())});
   for (const char* option : {"--json", "--csv", "--hgrm", "--report"}) {
     const std::string file = tree().beside("no-directory/out");
-    expect_failed_start(kNoStart, {option, file, "-d", "60s", scripted.url()}, {file, "ENOENT"});
+    expect_failed_start(kUsage, {option, file, "-d", "60s", scripted.url()}, {file, "ENOENT"});
   }
   EXPECT_EQ(scripted.tally().requests, 0U);
 }

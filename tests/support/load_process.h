@@ -18,7 +18,7 @@ struct LoadRun {
   ExitStatus status;
   std::string out;
   std::string err;
-  nlohmann::json json;  // null when none was written
+  nlohmann::json json;  // null when there was no run
 
   // A number by its path, "connections.opened"; throws when it is not there.
   double number(const std::string& path) const;

@@ -17,7 +17,9 @@ Outcome on_host(const std::string& host, unsigned seed) {
 
 Outcome merged(std::vector<Outcome> outcomes) {
   std::vector<std::string> names;
-  for (size_t i = 0; i < outcomes.size(); ++i) names.push_back(std::string(1, 'A' + i) + ".json");
+  for (char name = 'A'; names.size() < outcomes.size(); ++name) {
+    names.push_back(std::string(1, name) + ".json");
+  }
   auto result = merge(std::move(outcomes), names);
   EXPECT_TRUE(result.has_value()) << result.error().message();
   return result ? *result : Outcome{};

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 
 #include "client/load/sockets/ports_command.h"
 #include "common/net/sysctl.h"
@@ -115,6 +116,7 @@ TEST_F(LoadTrackerTest, open_connections_hold_ports_too) {
   const net::OwnedFd listener = listen_on(target_);
   const auto tracker = track({{target_}, {}, true});
   std::vector<Connection> open_ones;
+  open_ones.reserve(25);
   for (int i = 0; i < 25; ++i) open_ones.push_back(open(listener, target_));
   const SocketSample sample = tracker->look_closely(0);
   EXPECT_EQ(25U, sample.established);
@@ -237,7 +239,7 @@ std::string shown(const std::optional<net::Address>& to) {
   FILE* out = ::open_memstream(&text, &size);
   EXPECT_EQ(0, ringload::show_ports(to, out));
   std::fclose(out);
-  const std::string result(text, size);
+  std::string result(text, size);
   std::free(text);
   return result;
 }

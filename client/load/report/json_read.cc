@@ -114,7 +114,8 @@ class Reader {
   void decode(const Json& from, const std::string& path, std::vector<T>& values) {
     if (!from.is_array()) return wrong(path, "a list");
     for (const Json& element : from) {
-      decode(element, fmt::format("{}[{}]", path, values.size()), values.emplace_back());
+      const std::string element_path = fmt::format("{}[{}]", path, values.size());
+      decode(element, element_path, values.emplace_back());
     }
   }
   template <class Key, class T>

@@ -240,6 +240,7 @@ std::vector<SourceUse> TcpTracker::use_by_source() const {
     use.free += per_pair - std::min(per_pair, pair.blocked);
   }
   std::vector<SourceUse> sorted;
+  sorted.reserve(uses.size());
   for (auto& [source, use] : uses) sorted.push_back(std::move(use));
   return sorted;
 }

@@ -23,8 +23,9 @@ struct TrackedRun {
 
 class SocketTracker {
  public:
-  // Reads the facts and takes the first look; fails only where sockets cannot be seen at all
-  // (no /proc, sock_diag refused).
+  // Reads the facts and takes the first look; fails only where sockets cannot be seen at all (no
+  // /proc, sock_diag refused), or where no route leads to a target (ENETUNREACH). For Unix sockets
+  // facts().tcp is false and no sample is valid.
   static net::Result<std::unique_ptr<SocketTracker>> start(const TrackedRun& run);
   virtual ~SocketTracker() = default;
 

@@ -56,8 +56,9 @@ struct Unit {
   const char* name;
   double size;
 };
-constexpr std::array kLatencyUnits{Unit{"ns", 1}, Unit{"us", 1e3}, Unit{"µs", 1e3}, Unit{"ms", 1e6},
-                                   Unit{"s", 1e9}};
+constexpr std::array kLatencyUnits{Unit{"ns", 1}, Unit{"us", 1e3},
+                                   Unit{"\u00b5s", 1e3},  // the micro sign
+                                   Unit{"ms", 1e6}, Unit{"s", 1e9}};
 constexpr std::array kCountUnits{Unit{"", 1}, Unit{"k", 1e3}, Unit{"M", 1e6}, Unit{"G", 1e9}};
 constexpr std::array kByteUnits{Unit{"", 1},     Unit{"B", 1},    Unit{"kB", 1e3},
                                 Unit{"MB", 1e6}, Unit{"GB", 1e9}, Unit{"TB", 1e12}};

@@ -23,6 +23,7 @@ namespace {
 constexpr int64_t kInterruptPatienceNs = 500'000'000;
 // --requests without --duration: for so long nothing may be answered. Longer than TIME_WAIT.
 constexpr double kSilenceMaxS = 75;
+constexpr double kShownRowS = 0.05;  // a shorter rest of a second is not worth a line
 // A prediction counts if it was made at least so long before.
 constexpr double kForetoldS = 1;
 
@@ -55,15 +56,15 @@ RunFacts facts_of(const Plan& plan) {
   facts.new_connection = plan.requests_per_connection == 1;
   facts.close_by = plan.close_by;
   facts.body = plan.body;
-  if (plan.open_loop()) {
-    const Schedule schedule(plan.rate);
-    const double end_s = plan.warmup_s + plan.duration_s;
-    facts.rate_per_s =
-        plan.duration_s > 0
-            ? (schedule.count_until(end_s) - schedule.count_until(plan.warmup_s)) / plan.duration_s
-            : plan.rate.back().to;
-  }
   return facts;
+}
+
+// The mean of what the schedule asked for in the measured part, as long as it was.
+double planned_rate_per_s(const Plan& plan, double duration_s) {
+  if (!plan.open_loop() || duration_s <= 0) return 0;
+  const Schedule schedule(plan.rate);
+  return (schedule.count_until(plan.warmup_s + duration_s) - schedule.count_until(plan.warmup_s)) /
+         duration_s;
 }
 
 }  // namespace
@@ -201,6 +202,7 @@ void Coordinator::begin() {
   if (plan_.requests > 0) control_.budget = static_cast<int64_t>(plan_.requests);
   outcome_.facts.started_at_s = unix_time_s() + plan_.warmup_s;
   outcome_.end_reason = plan_.requests > 0 ? "the requests are done" : "the duration is over";
+  outcome_.facts.rate_per_s = planned_rate_per_s(plan_, plan_.duration_s);
   live_.begin(outcome_.facts);
   if (plan_.open_loop() && plan_.requests_per_connection > 0) {
     const double rate = value_at(plan_.rate, 0) / plan_.requests_per_connection;
@@ -286,7 +288,7 @@ void Coordinator::on_row(SecondRow& row) {
     file_status_ = csv_->row(row, exhausted_in(row, outcome_.exhaustion));
     if (!file_status_) stop("the --csv file cannot be written", 0);
   }
-  live_.row(row, fraction_done(row));
+  if (row.length_s >= kShownRowS) live_.row(row, fraction_done(row));
   watch_conditions(row);
   watch_silence(row);
 }
@@ -339,6 +341,7 @@ void Coordinator::stop(const std::string& reason, int64_t patience_ns) {
 void Coordinator::finish_outcome() {
   collector_.collect(outcome_, [this](SecondRow& row) { on_row(row); });
   collector_.finish(outcome_);
+  outcome_.facts.rate_per_s = planned_rate_per_s(plan_, outcome_.duration_s);
   outcome_.sockets = tracker_->summary();
   for (const Condition& condition : plan_.fail_if) {
     if (auto reason = violation(condition, outcome_)) outcome_.failed_conditions.push_back(*reason);

@@ -106,6 +106,17 @@ std::uint64_t cpu_ticks(pid_t pid) {
   return user + system;
 }
 
+bool signal_is_pending(pid_t pid, int signal) {
+  std::ifstream status(proc(pid, "status"));
+  const std::string key = "ShdPnd:";
+  for (std::string line; std::getline(status, line);) {
+    if (line.compare(0, key.size(), key) != 0) continue;
+    const auto pending = std::stoull(line.substr(key.size()), nullptr, 16);
+    return ((pending >> (signal - 1)) & 1) != 0;
+  }
+  throw std::runtime_error("no status");
+}
+
 void limit_descriptors(pid_t pid, std::size_t soft) {
   rlimit limit{};
   int failed = ::prlimit(pid, RLIMIT_NOFILE, nullptr, &limit);

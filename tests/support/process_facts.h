@@ -12,6 +12,8 @@ std::size_t resident_bytes(pid_t pid);
 std::size_t thread_count(pid_t pid);
 std::size_t open_descriptors(pid_t pid);
 std::uint64_t cpu_ticks(pid_t pid);  // utime + stime
+// Sent to the process as a whole, and not yet taken by it.
+bool signal_is_pending(pid_t pid, int signal);
 
 // Whether a process still owns the IPv4 socket at this end of the connection, or has left it to
 // the kernel.

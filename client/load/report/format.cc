@@ -79,12 +79,17 @@ std::string latency_text(double ns) {
 std::string seconds_text(double seconds) {
   if (!std::isfinite(seconds)) return "for ever";
   if (seconds < 99.95) {
-    const bool whole = seconds == std::floor(seconds) && seconds > 0;
+    const bool whole = seconds == std::floor(seconds);
     return (whole ? fmt::format("{:.0f}", seconds) : digits(seconds)) + " s";
   }
   const auto whole = static_cast<uint64_t>(std::llround(seconds));
   if (whole < 3600) return fmt::format("{} min {} s", whole / 60, whole % 60);
   return fmt::format("{} h {} min", whole / 3600, whole % 3600 / 60);
+}
+
+std::string moment_text(double at_s) {
+  if (at_s >= 0) return "after " + seconds_text(at_s);
+  return seconds_text(-at_s) + " before the warm-up ended";
 }
 
 std::string percent_text(double share) {

@@ -73,6 +73,8 @@ Live::Live(LiveMode mode, int fd)
       terminal_(mode == LiveMode::automatic && ::isatty(fd) == 1) {}
 
 void Live::begin(const RunFacts& facts) {
+  duration_wanted_s_ = facts.duration_wanted_s;
+  requests_wanted_ = facts.requests_wanted;
   const std::string target = facts.urls.empty() ? "" : shortened(printable(facts.urls.front()), 60);
   print(fmt::format("ringload: {}\n", target));
   if (facts.warmup_s > 0) {
@@ -85,15 +87,17 @@ void Live::row(const SecondRow& row, double fraction_done) {
   if (rows_since_header_ == 0) print(live_header() + "\n");
   rows_since_header_ = (rows_since_header_ + 1) % kRowsPerHeader;
   print(live_line(row) + "\n");
-  fraction_done_ = row.warmup ? 0 : std::min(fraction_done, 1.0);
-  bar_text_ = "warm-up";
-  if (!row.warmup && fraction_done > 0) {
-    const double left_s = row.at_s / fraction_done_ * (1 - fraction_done_);
-    bar_text_ = fmt::format("{:.0f} %, {} left", 100 * fraction_done_, seconds_text(left_s));
-  } else if (!row.warmup) {
-    bar_text_ = "begun";
-  }
+  fraction_done_ = std::clamp(fraction_done, 0.0, 1.0);
+  bar_text_ = row.warmup ? "warm-up"
+                         : fmt::format("{:.0f} %, {} left", 100 * fraction_done_,
+                                       seconds_text(std::round(left_s(row))));
   draw_bar();
+}
+
+// By requests the rest is as fast as what is done.
+double Live::left_s(const SecondRow& row) const {
+  if (requests_wanted_ == 0) return std::max(0.0, duration_wanted_s_ - row.at_s);
+  return fraction_done_ > 0 ? row.at_s * (1 - fraction_done_) / fraction_done_ : INFINITY;
 }
 
 void Live::note(std::string_view paragraph) {
@@ -102,7 +106,7 @@ void Live::note(std::string_view paragraph) {
   for (const std::string& line : wrapped(printable(paragraph))) text += line + "\n";
   print(text + "\n");
   rows_since_header_ = 0;
-  draw_bar();
+  if (!bar_text_.empty()) draw_bar();
 }
 
 void Live::end() { clear_bar(); }
@@ -114,7 +118,7 @@ void Live::clear_bar() {
 
 // The bar takes what its text leaves of the terminal, one column free lest the line wraps.
 void Live::draw_bar() {
-  if (!terminal_ || fraction_done_ < 0) return;
+  if (!terminal_ || (duration_wanted_s_ == 0 && requests_wanted_ == 0)) return;
   const size_t around = bar_text_.size() + 4;
   const size_t all = columns();
   if (all < around + 10) return;

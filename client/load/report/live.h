@@ -28,7 +28,8 @@ class Live {
   explicit Live(LiveMode mode, int fd = STDERR_FILENO);
 
   void begin(const RunFacts& facts);
-  // `fraction_done` (0 to 1) of the measured part; negative where the run has no end of its own.
+  // `fraction_done` (0 to 1) for the bar: by requests of the measured part, or by time, warm-up
+  // included. Not used where neither was asked for: such a run has no end of its own, and no bar.
   void row(const SecondRow& row, double fraction_done);
   // A paragraph between the lines: wrapped, without control characters.
   void note(std::string_view paragraph);
@@ -40,14 +41,17 @@ class Live {
   void draw_bar();
   void print(std::string_view text) const;
   size_t columns() const;
+  double left_s(const SecondRow& row) const;
 
   int fd_;
   bool shown_;
   bool terminal_;
   bool bar_drawn_ = false;
   unsigned rows_since_header_ = 0;
-  std::string bar_text_;  // beside the bar: "42 %, 5.8 s left"
-  double fraction_done_ = -1;
+  double duration_wanted_s_ = 0;  // 0: until the requests are done
+  uint64_t requests_wanted_ = 0;
+  double fraction_done_ = 0;
+  std::string bar_text_;  // beside the bar: "42 %, 6 s left"
 };
 
 }  // namespace ringload

@@ -99,8 +99,8 @@ std::string exhaustion_paragraph(const Exhaustion& exhaustion, const PortFacts& 
   const SocketSample& at = exhaustion.at;
   const uint64_t total = exhaustion.forecast.ports_total;
   std::string text = fmt::format(
-      "Ephemeral ports ran out after {}: connect() found none (EADDRNOTAVAIL) among {} ({}).",
-      seconds_text(exhaustion.at_s), grouped(total), range_text(facts));
+      "Ephemeral ports ran out {}: connect() found none (EADDRNOTAVAIL) among {} ({}).",
+      moment_text(exhaustion.at_s), grouped(total), range_text(facts));
   if (at.valid) {
     text += fmt::format(" Where they are: {}.", holders_text(at, total));
     if (at.next_free_in_s > 0) {
@@ -108,7 +108,7 @@ std::string exhaustion_paragraph(const Exhaustion& exhaustion, const PortFacts& 
     }
   }
   if (exhaustion.predicted_at_s) {
-    text += fmt::format(" This was foretold for {}.", seconds_text(*exhaustion.predicted_at_s));
+    text += fmt::format(" It had been foretold for {}.", moment_text(*exhaustion.predicted_at_s));
   }
   text += fmt::format(" {}.", explain(facts, exhaustion.forecast));
   if (exhaustion.failures > 1) {

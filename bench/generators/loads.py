@@ -1,27 +1,45 @@
 """The workloads. Each returns its samples by contender, and the figures they are held against.
 
-The server is always ringserve with one thread; who takes turns are the generators.
+The server is always ringserve with one thread; the generators take turns in loading it.
 """
 
 import dataclasses
 import typing
 
 import crowding
-import generators
-from generators import H2load, Ringload, Wrk
+from generators import H2load, Ringload, Wrk, load
 from measuring import alternate, ratios, say, short
+from servers import Launcher
 from workloads import CONNECTIONS, FILE_SIZES, LARGE_PATH, SMALL_PATH, WARM_SECONDS, Figure
 
-MEDIUM_PATH, MEDIUM_SIZE = "/medium-1MiB.bin", 1 << 20
-LARGE_FILES = {"1 MiB": (MEDIUM_PATH, MEDIUM_SIZE), "100 MiB": (LARGE_PATH, FILE_SIZES[LARGE_PATH])}
+MEDIUM_PATH = "/medium-1MiB.bin"
+SIZES = {**FILE_SIZES, MEDIUM_PATH: 1 << 20}
 LARGE_CONNECTIONS = 4
 CAPACITY_SECONDS = 2
 LOW_RATE_PER_S = 1000
-TIME_WAIT_SOCKETS = 28000
-FILLING_CONNECTIONS = 32
-FILLING_SECONDS_MAX = 40  # the first ones leave TIME_WAIT 60 s after they entered it
-TRACKED_SECONDS = 10
-TRACKED_CONNECTIONS, TRACKED_RATE_PER_S = 4, 100
+SECONDS_MAX = 120  # measuring.CLIENT_DEADLINE_S ends a generator that hangs
+TRACKED_SECONDS, TRACKED_CONNECTIONS, TRACKED_RATE_PER_S = 10, 4, 100
+
+
+@dataclasses.dataclass
+class Setting:
+    """What every workload is given."""
+    tools: object  # directory of ringload and ringserve
+    root: object
+    work: object
+    rivals: dict  # of the installed ones, name and path of the program
+    rounds: int
+    seconds: int
+    noise: object
+
+    def launcher(self):
+        return Launcher(self.tools / "ringserve", self.root, self.work)
+
+    def ringload(self, *options):
+        return Ringload(self.tools / "ringload", self.work, *options)
+
+    def rival(self, name):
+        return {"wrk": Wrk, "h2load": H2load}[name](self.rivals[name])
 
 
 @dataclasses.dataclass
@@ -32,33 +50,136 @@ class Contender:
     measure: typing.Callable  # seconds -> {unit: value}
 
     def cpu_s(self):
-        """For Noise, which takes what is left for that of others."""
+        """For Noise: what neither this nor the ended generator has used, others have."""
         return self.server.cpu_s()
 
 
 def take_turns(contenders, setting):
-    """The first run of each, short, is not counted."""
+    """The first run of each, a short one, is not counted."""
     for contender in contenders:
         contender.measure(WARM_SECONDS)
     return alternate(contenders, setting.rounds,
                      lambda contender: contender.measure(setting.seconds), setting.noise)
 
 
-def ringload_with(setting, *options):
-    return Ringload(setting.tools / "ringload", setting.work, *options)
-
-
 def small(setting):
-    """1 KiB, keep-alive, 64 connections, one thread"""
-    rivals = [setting.peer_classes[name](path) for name, path in setting.peers.items()]
+    """1 KiB, keep-alive, 64 connections"""
     with setting.launcher() as launcher:
         server = launcher.ringserve_with()
-        contenders = [
-            Contender(each.name, server, lambda seconds, each=each: per_request(
-                each, server, seconds))
-            for each in [ringload_with(setting), *rivals]]
-        samples = take_turns(contenders, setting)
+
+        def contender(generator):
+            return Contender(generator.name, server,
+                             lambda seconds: per_request(generator, server, seconds))
+
+        samples = take_turns([contender(setting.ringload()),
+                              *(contender(setting.rival(name)) for name in setting.rivals)],
+                             setting)
     return samples, [
-        Figure(f"1 KiB: client CPU per request, ringload / {rival.name}", True, 0.85,
-               ratios(samples, "client CPU µs/req", "ringload", [rival.name], min))
-        for rival in rivals]
+        Figure(f"1 KiB: client CPU per request, ringload / {name}", True, 0.85,
+               ratios(samples, "client CPU µs/req", "ringload", [name], min))
+        for name in setting.rivals]
+
+
+def per_request(generator, server, seconds):
+    done = load(generator, server, SMALL_PATH, CONNECTIONS, seconds, SIZES[SMALL_PATH])
+    return {"client CPU µs/req": done.client_cpu_s / done.requests * 1e6,
+            "server CPU µs/req": done.server_cpu_s / done.requests * 1e6,
+            "req/s": done.rate_per_s}
+
+
+def large(setting):
+    """1 MiB and 100 MiB, 4 connections; ringload discards or copies the bodies"""
+    generators = {"discard": setting.ringload("--body", "discard"),
+                  "copy": setting.ringload("--body", "copy")}
+    if "wrk" in setting.rivals:
+        generators["wrk"] = setting.rival("wrk")
+    samples, figures = {}, []
+    for size, path in {"1 MiB": MEDIUM_PATH, "100 MiB": LARGE_PATH}.items():
+        with setting.launcher() as launcher:
+            server = launcher.ringserve_with()
+
+            def contender(name):
+                return Contender(f"{size} {name}", server, lambda seconds: per_byte(
+                    generators[name], server, path, seconds))
+
+            samples |= take_turns([contender(name) for name in generators], setting)
+        if "wrk" in generators:
+            figures.append(Figure(
+                f"{size}: bytes per client CPU second, ringload / wrk", False, 2,
+                ratios(samples, "GB/client CPU-s", f"{size} discard", [f"{size} wrk"], max)))
+    return samples, figures
+
+
+def per_byte(generator, server, path, seconds):
+    done = load(generator, server, path, LARGE_CONNECTIONS, seconds, SIZES[path])
+    gigabytes = done.bytes / 1e9
+    return {"GB/client CPU-s": gigabytes / done.client_cpu_s,
+            "GB/server CPU-s": gigabytes / done.server_cpu_s,
+            "req/s": done.rate_per_s}
+
+
+def rate(setting):
+    """1 KiB, open loop, 64 connections: at half the capacity, and at 1000/s"""
+    with setting.launcher() as launcher:
+        server = launcher.ringserve_with()
+        ringload = setting.ringload()
+        closed = ringload.report(server.url(SMALL_PATH), CONNECTIONS,
+                                 "--warmup", f"{WARM_SECONDS}s", "-d", f"{CAPACITY_SECONDS}s")
+        capacity = closed["rate_per_s"]
+        say(f"  capacity, by a closed loop: {short(capacity)} req/s")
+        wanted = {"half capacity": round(capacity / 2), f"{LOW_RATE_PER_S}/s": LOW_RATE_PER_S}
+
+        def contender(name):
+            return Contender(name, server, lambda seconds: on_schedule(
+                ringload, server, wanted[name], seconds))
+
+        samples = take_turns([contender(name) for name in wanted], setting)
+    figures = []
+    for name, rounds in samples.items():
+        figures += [Figure(f"open loop, {name}: rate off by", True, 0.1,
+                           [sample["% off"] for sample in rounds], "%"),
+                    Figure(f"open loop, {name}: schedule error p99", True, 100,
+                           [sample["µs schedule error p99"] for sample in rounds], "µs")]
+    return samples, figures
+
+
+def on_schedule(ringload, server, wanted, seconds):
+    """An answer that came after the end counts for the rate: it was asked for in time. One that
+    never came, or was never asked for, does not."""
+    report = ringload.report(server.url(SMALL_PATH), CONNECTIONS, "--rate", wanted,
+                             "-d", f"{seconds}s")
+    achieved = (report["requests"] + report["answered_late"]) / report["duration_s"]
+    late, latency = report["schedule_error_us"], report["latency_us"]
+    return {"req/s": achieved, "% off": abs(achieved / wanted - 1) * 100,
+            "not asked or not answered": report["unsent"] + report["unanswered"],
+            **{f"µs schedule error {which}": late[which] for which in ("p50", "p99", "max")},
+            **{f"µs latency {which}": latency[which] for which in ("p50", "p99", "max")}}
+
+
+def tracking(setting):
+    """what ringload's looking at the sockets costs at 28,000 in TIME_WAIT, 100 req/s"""
+    samples = []
+    for number in range(setting.rounds):
+        with crowding.private_namespace(), setting.launcher() as launcher:
+            server = launcher.ringserve_with()
+            crowding.fill(setting.ringload(), server.url(SMALL_PATH))
+            samples.append(setting.noise.watch(server, lambda: looking(setting, server)))
+        values = ", ".join(f"{short(value)} {unit}" for unit, value in samples[-1].items())
+        say(f"  round {number + 1}/{setting.rounds}  {values}")
+    return {"ringload": samples}, [
+        Figure("tracking at 28,000 in TIME_WAIT: of one core", True, 1,
+               [sample["% of one core"] for sample in samples], "%")]
+
+
+def looking(setting, server):
+    report = setting.ringload().report(
+        server.url(SMALL_PATH), TRACKED_CONNECTIONS, "--rate", TRACKED_RATE_PER_S,
+        "-d", f"{TRACKED_SECONDS}s")
+    sockets = report["sockets"]
+    crowding.require_crowd(sockets)
+    return {"% of one core": sockets["cost_cpu_s"] / report["duration_s"] * 100,
+            "looks": sockets["looks"], "dumps": sockets["dumps"],
+            "in TIME_WAIT at the end": sockets["time_wait_end"]}
+
+
+ALL = {"small": small, "large": large, "rate": rate, "tracking": tracking}

@@ -99,7 +99,7 @@ TEST(TextReport, explains_how_ports_ran_out) {
                    "(EADDRNOTAVAIL) among 100 (40000-40099"));
   EXPECT_TRUE(says(outcome, "92 in TIME_WAIT on this side, 8 in established connections"));
   EXPECT_TRUE(says(outcome, "The next comes free in 41.5 s"));
-  EXPECT_TRUE(says(outcome, "foretold for 2.62 s"));
+  EXPECT_TRUE(says(outcome, "It had been foretold: after 2.62 s."));
   EXPECT_TRUE(says(outcome, "In all 77 attempts to connect failed so"));
   const Remedies remedies = remedies_for(outcome.sockets.facts);
   ASSERT_FALSE(remedies.helps.empty());
@@ -107,6 +107,12 @@ TEST(TextReport, explains_how_ports_ran_out) {
   EXPECT_TRUE(says(outcome, "What would help: (1) " + remedies.helps[0]));
   EXPECT_TRUE(says(outcome, "What would not: (1) " + remedies.does_not_help[0]));
   EXPECT_TRUE(says(outcome, explain(outcome.sockets.facts, outcome.sockets.forecast)));
+}
+
+TEST(TextReport, knows_that_ports_may_run_out_in_the_warmup) {
+  Outcome outcome = sample::outcome();
+  outcome.exhaustion->at_s = -0.5;
+  EXPECT_TRUE(says(outcome, "Ephemeral ports ran out 0.50 s before the warm-up ended: connect()"));
 }
 
 TEST(TextReport, of_an_open_loop_tells_asked_and_achieved) {

@@ -103,6 +103,7 @@ void Worker::turn() {
   now_ns_ = measure::monotonic_ns();
   ring_->for_each_completion([this](const io_uring_cqe& cqe) { on_completion(cqe); });
   end_ns_ = control_.end_ns.load(std::memory_order_relaxed);
+  if (plan_.open_loop()) dispatch_due();  // what was due before a row's end belongs to it
   hand_over_due_intervals();
   if (!without_buffer_.empty()) {
     std::vector<uint32_t> waiting;
@@ -259,7 +260,9 @@ void Worker::give_up() {
 // --- open loop ---
 
 void Worker::dispatch_due() {
-  while (next_due_ns_ <= now_ns_ && may_begin() && !out_of_budget_) {
+  // Due before the end and late by a wake-up: it is sent. A backlog is not sent after the end.
+  while (next_due_ns_ <= now_ns_ && next_due_ns_ < end_ns_ && (may_begin() || !blocked_) &&
+         !out_of_budget_) {
     Connection* connection = pop_available();
     if (connection == nullptr) {
       blocked_ = true;

@@ -19,7 +19,7 @@ std::string latency_text(double ns);       // "870 ns", "12.3 us", "1.23 ms", "1
 std::string seconds_text(double seconds);  // "0.25 s", "10 s", "12.3 s", "2 min 5 s", "1 h 2 min"
 // When, from the start of the measured part: "after 2.50 s", "0.50 s before the warm-up ended".
 std::string moment_text(double at_s);
-std::string percent_text(double share);    // 0.123 is "12.3 %"; a small share is never "0 %"
+std::string percent_text(double share);  // 0.123 is "12.3 %"; a small share is never "0 %"
 // "1 port", "28,232 ports"; "1 address", "2 addresses" with the plural given.
 std::string counted(std::uint64_t count, std::string_view noun, std::string_view plural = {});
 

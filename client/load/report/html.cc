@@ -87,7 +87,8 @@ std::string headline(const Outcome& outcome) {
                    outcome.exhaustion.has_value());
   }
   if (outcome.exhaustion) {
-    html += figure(seconds_text(outcome.exhaustion->at_s), "until ports ran out", true);
+    const double at_s = outcome.exhaustion->at_s;
+    html += figure(at_s < 0 ? "warm-up" : seconds_text(at_s), "until ports ran out", true);
   }
   return html + "</div>\n";
 }

@@ -88,16 +88,17 @@ void Live::row(const SecondRow& row, double fraction_done) {
   rows_since_header_ = (rows_since_header_ + 1) % kRowsPerHeader;
   print(live_line(row) + "\n");
   fraction_done_ = std::clamp(fraction_done, 0.0, 1.0);
-  bar_text_ = row.warmup ? "warm-up"
-                         : fmt::format("{:.0f} %, {} left", 100 * fraction_done_,
-                                       seconds_text(std::round(left_s(row))));
+  bar_text_ = "warm-up";
+  if (!row.warmup) bar_text_ = fmt::format("{:.0f} %{}", 100 * fraction_done_, left_text(row));
   draw_bar();
 }
 
-// By requests the rest is as fast as what is done.
-double Live::left_s(const SecondRow& row) const {
-  if (requests_wanted_ == 0) return std::max(0.0, duration_wanted_s_ - row.at_s);
-  return fraction_done_ > 0 ? row.at_s * (1 - fraction_done_) / fraction_done_ : INFINITY;
+// By requests the rest goes as fast as what is done.
+std::string Live::left_text(const SecondRow& row) const {
+  if (requests_wanted_ > 0 && fraction_done_ == 0) return {};
+  const double left_s = requests_wanted_ > 0 ? row.at_s * (1 - fraction_done_) / fraction_done_
+                                             : duration_wanted_s_ - row.at_s;
+  return fmt::format(", {} left", seconds_text(std::max(0.0, std::round(left_s))));
 }
 
 void Live::note(std::string_view paragraph) {

@@ -41,7 +41,7 @@ class Live {
   void draw_bar();
   void print(std::string_view text) const;
   size_t columns() const;
-  double left_s(const SecondRow& row) const;
+  std::string left_text(const SecondRow& row) const;
 
   int fd_;
   bool shown_;

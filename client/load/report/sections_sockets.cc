@@ -84,7 +84,7 @@ Section sockets_section(const Outcome& outcome) {
               "taken over from TIME_WAIT (tcp_tw_reuse)");
   add_counter(section, "retransmits", sockets.last.retransmits, "segments, of the namespace");
   section.rows.push_back(
-      {"cost of looking", seconds_text(sockets.cost_cpu_s),
+      {"cost of looking", latency_text(sockets.cost_cpu_s * 1e9),
        fmt::format("CPU, {} of a core; {}, {} of the sockets",
                    percent_text(ratio(sockets.cost_cpu_s, outcome.duration_s)),
                    counted(sockets.looks, "look"), counted(sockets.dumps, "dump"))});
@@ -98,9 +98,9 @@ Section sockets_section(const Outcome& outcome) {
 std::string exhaustion_paragraph(const Exhaustion& exhaustion, const PortFacts& facts) {
   const SocketSample& at = exhaustion.at;
   const uint64_t total = exhaustion.forecast.ports_total;
-  std::string text = fmt::format(
-      "Ephemeral ports ran out {}: connect() found none (EADDRNOTAVAIL) among {} ({}).",
-      moment_text(exhaustion.at_s), grouped(total), range_text(facts));
+  std::string text =
+      fmt::format("Ephemeral ports ran out {}: connect() found none (EADDRNOTAVAIL) among {} ({}).",
+                  moment_text(exhaustion.at_s), grouped(total), range_text(facts));
   if (at.valid) {
     text += fmt::format(" Where they are: {}.", holders_text(at, total));
     if (at.next_free_in_s > 0) {
@@ -108,7 +108,7 @@ std::string exhaustion_paragraph(const Exhaustion& exhaustion, const PortFacts& 
     }
   }
   if (exhaustion.predicted_at_s) {
-    text += fmt::format(" It had been foretold for {}.", moment_text(*exhaustion.predicted_at_s));
+    text += fmt::format(" It had been foretold: {}.", moment_text(*exhaustion.predicted_at_s));
   }
   text += fmt::format(" {}.", explain(facts, exhaustion.forecast));
   if (exhaustion.failures > 1) {

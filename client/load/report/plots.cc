@@ -50,6 +50,13 @@ std::string exhaustion_mark(const Outcome& outcome) {
       at_s, kOrange, side);
 }
 
+// All pictures over time show the same seconds.
+std::string time_axis(const Outcome& outcome) {
+  const SecondRow& first = outcome.seconds.front();
+  return fmt::format("set xlabel 'seconds'\nset xrange [{:.3f}:{:.3f}]\n",
+                     first.at_s - first.length_s, outcome.seconds.back().at_s);
+}
+
 // From 0, with room for the mark's words above the highest point.
 std::string y_from_zero(double highest) {
   return fmt::format("set yrange [0:{:.6g}]\nset format y '%.7g'\n", std::max(1.0, highest * 1.15));
@@ -88,12 +95,13 @@ Plot throughput_plot(const Outcome& outcome) {
   const auto rate = [&](const SecondRow& row) { return seen(per_second(row.requests, row)); };
   const auto errors = [&](const SecondRow& row) { return seen(per_second(row.errors, row)); };
   const auto planned = [&](const SecondRow& row) { return seen(row.planned_rate_per_s); };
-  plot.script = head("throughput") + warmup_shade(outcome) + exhaustion_mark(outcome);
+  plot.script =
+      head("throughput") + time_axis(outcome) + warmup_shade(outcome) + exhaustion_mark(outcome);
   plot.script += steps("rate", outcome, rate);
   plot.script += steps("errors", outcome, errors);
   plot.script += steps("planned", outcome, planned);
   plot.script += y_from_zero(highest);
-  plot.script += "set xlabel 'seconds'\nset ylabel 'per second'\nset xrange [*:*] noextend\nplot ";
+  plot.script += "set ylabel 'per second'\nplot ";
   if (outcome.facts.open_loop) {
     plot.script += "$planned using 1:2 with lines lw 1 dt 2 lc rgb '#777777' title 'asked', ";
   }
@@ -111,14 +119,15 @@ Plot percentiles_plot(const Outcome& outcome) {
   if (!answered) return {plot.title, "Nothing was answered: there is nothing to draw.", {}};
   // A logarithmic scale has no 0: nothing answered leaves a gap.
   const auto ms = [](uint64_t ns) { return ns > 0 ? static_cast<double>(ns) / 1e6 : NAN; };
-  plot.script = head("percentiles") + warmup_shade(outcome) + exhaustion_mark(outcome);
+  plot.script =
+      head("percentiles") + time_axis(outcome) + warmup_shade(outcome) + exhaustion_mark(outcome);
   plot.script += points("p50", outcome, [&](const SecondRow& r) { return ms(r.latency.p50_ns); });
   plot.script += points("p99", outcome, [&](const SecondRow& r) { return ms(r.latency.p99_ns); });
   plot.script += points("p999", outcome, [&](const SecondRow& r) { return ms(r.latency.p999_ns); });
   plot.script += points("max", outcome, [&](const SecondRow& r) { return ms(r.latency.max_ns); });
   plot.script += fmt::format(
-      "set xlabel 'seconds'\nset ylabel 'milliseconds'\nset logscale y\nset format y '%g'\n"
-      "set xrange [*:*] noextend\n"
+      "set ylabel 'milliseconds'\nset logscale y\nset format y '%g'\n"
+      ""
       "plot $max using 1:2 with linespoints pt 7 ps 0.3 lc rgb '#999999' title 'max',"
       " $p999 using 1:2 with linespoints pt 7 ps 0.3 lw 2 lc rgb '{}' title 'p99.9',"
       " $p99 using 1:2 with linespoints pt 7 ps 0.3 lw 2 lc rgb '{}' title 'p99',"
@@ -130,7 +139,7 @@ Plot percentiles_plot(const Outcome& outcome) {
 // Latency by 1/(1 - quantile): each step to the right is ten times rarer.
 Plot distribution_plot(const Outcome& outcome) {
   Plot plot{"Latency distribution",
-            "Latency by percentile; each mark to the right is ten times rarer.",
+            "Latency by percentile; each mark to the right is ten times rarer; 5x9 is 99.999 %.",
             {}};
   const measure::Histogram& latency = outcome.latency_ns;
   if (latency.empty()) return {plot.title, "Nothing was answered: there is nothing to draw.", {}};
@@ -146,8 +155,8 @@ Plot distribution_plot(const Outcome& outcome) {
                     "EOD\n"
                     "set xlabel 'percentile'\nset ylabel 'milliseconds'\nset logscale x\n"
                     "set yrange [0:*]\nset format y '%g'\nset nokey\nset xrange [1:{:.6g}]\n"
-                    "set xtics ('0' 1, '90' 10, '99' 100, '99.9' 1e3, '99.99' 1e4, '99.999' 1e5,"
-                    " '6 nines' 1e6, '7 nines' 1e7, '8 nines' 1e8)\n"
+                    "set xtics ('0' 1, '90' 10, '99' 100, '99.9' 1e3, '99.99' 1e4, '5x9' 1e5,"
+                    " '6x9' 1e6, '7x9' 1e7, '8x9' 1e8, '9x9' 1e9)\n"
                     "plot $latency using 1:2 with lines lw 2 lc rgb '{}'\n",
                     rarest, kBlue);
   return plot;
@@ -167,7 +176,8 @@ Plot sockets_plot(const Outcome& outcome) {
   const bool any = std::any_of(outcome.seconds.begin(), outcome.seconds.end(),
                                [](const SecondRow& row) { return row.sockets.valid; });
   if (!any) return {plot.title, "Nobody looked at the sockets.", {}};
-  plot.script = head("sockets") + warmup_shade(outcome) + exhaustion_mark(outcome);
+  plot.script =
+      head("sockets") + time_axis(outcome) + warmup_shade(outcome) + exhaustion_mark(outcome);
   plot.script += points("tw", outcome, [&](const SecondRow& row) {
     return seen(row.sockets, row.sockets.time_wait);
   });
@@ -179,7 +189,7 @@ Plot sockets_plot(const Outcome& outcome) {
   });
   plot.script += y_from_zero(highest);
   plot.script += fmt::format(
-      "set xlabel 'seconds'\nset ylabel 'sockets'\nset xrange [*:*] noextend\n"
+      "set ylabel 'sockets'\n"
       "plot $tw using 1:2 with lines lw 2 lc rgb '{}' title 'TIME_WAIT here',"
       " $free using 1:2 with lines lw 2 lc rgb '{}' title 'free ports'",
       kPurple, kGreen);

@@ -13,6 +13,7 @@
 
 #include "client/load/report/derived.h"
 #include "client/load/report/format.h"
+#include "common/cli/mistakes.h"
 
 namespace ringload {
 namespace {
@@ -88,27 +89,11 @@ std::string metric_list(ConditionUse use) {
   return fmt::format("{}", fmt::join(names, " "));
 }
 
-// Levenshtein's distance, for near misses.
-size_t distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i);
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = std::exchange(row[j], std::min({changed, row[j] + 1, row[j - 1] + 1}));
-    }
-  }
-  return row[b.size()];
-}
-
 std::string near_miss(std::string_view wrong) {
-  const MetricName* best = &kMetrics.front();
-  for (const MetricName& metric : kMetrics) {
-    if (distance(wrong, metric.name) < distance(wrong, best->name)) best = &metric;
-  }
-  if (distance(wrong, best->name) > std::max<size_t>(1, wrong.size() / 3)) return {};
-  return fmt::format("did you mean {}? ", best->name);
+  std::vector<std::string> names;
+  for (const MetricName& metric : kMetrics) names.emplace_back(metric.name);
+  const std::string near = cli::nearest_name(names, wrong);
+  return near.empty() ? near : fmt::format("did you mean {}? ", near);
 }
 
 std::string_view trimmed(std::string_view text) {

@@ -259,7 +259,7 @@ void Coordinator::watch_exhaustion() {
     }
   }
   outcome_.exhaustion = exhaustion;
-  live_.note(exhaustion_paragraph(exhaustion, tracker_->facts()));
+  live_.note(exhaustion_paragraphs(exhaustion, tracker_->facts()));
   if (plan_.until_exhausted) stop("no ephemeral port is left", to_ns(plan_.timeout_s));
 }
 

@@ -216,7 +216,7 @@ TEST_F(LiveOnAPipe, prints_plain_lines_with_a_header_every_20) {
   Live live(LiveMode::automatic, write_end_.get());
   live.begin(sample::facts());
   for (int second = 1; second <= 21; ++second) live.row(sample::row(second, false), second / 21.0);
-  live.note("Ephemeral ports ran out.");
+  live.note({"Ephemeral ports ran out."});
   live.end();
   const std::string text = shown();
   expect_narrow(text);
@@ -235,7 +235,7 @@ TEST_F(LiveOnAPipe, is_silent_when_off) {
   Live live(LiveMode::off, write_end_.get());
   live.begin(sample::facts());
   live.row(sample::row(1, false), 0.5);
-  live.note("Ephemeral ports ran out.");
+  live.note({"Ephemeral ports ran out."});
   live.end();
   EXPECT_EQ(shown(), "");
 }

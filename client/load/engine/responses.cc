@@ -173,6 +173,8 @@ void Worker::complete_response(Connection& connection) {
     interval_->count_error("status", std::to_string(status));
   } else if (!fault.empty()) {
     interval_->count_error("body", fault);
+  } else if (now_ns_ < control_.measured_from_ns) {
+    ++interval_->requests;  // shown in the warm-up's row, and in no total
   } else if (request.from_ns >= control_.measured_from_ns) {
     ++(end_row_handed_over_ ? interval_->answered_late : interval_->requests);
     interval_->latency_ns.record(

@@ -101,11 +101,14 @@ std::string Live::left_text(const SecondRow& row) const {
   return fmt::format(", {} left", seconds_text(std::max(0.0, std::round(left_s))));
 }
 
-void Live::note(std::string_view paragraph) {
+void Live::note(const std::vector<std::string>& paragraphs) {
   clear_bar();
   std::string text = "\n";
-  for (const std::string& line : wrapped(printable(paragraph))) text += line + "\n";
-  print(text + "\n");
+  for (const std::string& paragraph : paragraphs) {
+    for (const std::string& line : wrapped(printable(paragraph))) text += line + "\n";
+    text += "\n";
+  }
+  print(text);
   rows_since_header_ = 0;
   if (!bar_text_.empty()) draw_bar();
 }

@@ -7,6 +7,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "client/load/outcome.h"
 
@@ -31,8 +32,8 @@ class Live {
   // `fraction_done` (0 to 1) for the bar: by requests of the measured part, or by time, warm-up
   // included. Not used where neither was asked for: such a run has no end of its own, and no bar.
   void row(const SecondRow& row, double fraction_done);
-  // A paragraph between the lines: wrapped, without control characters.
-  void note(std::string_view paragraph);
+  // Paragraphs between the lines: wrapped, without control characters.
+  void note(const std::vector<std::string>& paragraphs);
   // Takes the bar away.
   void end();
 

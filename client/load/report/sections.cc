@@ -228,7 +228,7 @@ std::vector<Section> sections_of(const Outcome& outcome) {
   if (sockets_tracked(outcome)) sections.push_back(sockets_section(outcome));
   if (outcome.exhaustion) {
     sections.push_back(
-        {"Ports ran out", {}, {exhaustion_paragraph(*outcome.exhaustion, outcome.sockets.facts)}});
+        {"Ports ran out", {}, exhaustion_paragraphs(*outcome.exhaustion, outcome.sockets.facts)});
   }
   if (!outcome.failed_conditions.empty()) {
     sections.push_back({"Conditions not met", {}, outcome.failed_conditions});

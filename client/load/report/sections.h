@@ -27,7 +27,8 @@ std::vector<Section> sections_of(const Outcome& outcome);
 // Only where sockets were tracked (sections_sockets.cc).
 Section sockets_section(const Outcome& outcome);
 // Where ports ran out: when, how many, where they are, what helps and what does not.
-std::string exhaustion_paragraph(const Exhaustion& exhaustion, const PortFacts& facts);
+std::vector<std::string> exhaustion_paragraphs(const Exhaustion& exhaustion,
+                                               const PortFacts& facts);
 
 // What makes the figures say less, or better things, than the truth; a sentence or two each.
 std::vector<std::string> warnings_of(const Outcome& outcome);

@@ -95,7 +95,8 @@ Section sockets_section(const Outcome& outcome) {
   return section;
 }
 
-std::string exhaustion_paragraph(const Exhaustion& exhaustion, const PortFacts& facts) {
+std::vector<std::string> exhaustion_paragraphs(const Exhaustion& exhaustion,
+                                               const PortFacts& facts) {
   const SocketSample& at = exhaustion.at;
   const uint64_t total = exhaustion.forecast.ports_total;
   std::string text =
@@ -115,12 +116,13 @@ std::string exhaustion_paragraph(const Exhaustion& exhaustion, const PortFacts& 
     text += fmt::format(" In all {} to connect failed so, in {}.",
                         counted(exhaustion.failures, "attempt"), seconds_text(exhaustion.down_s));
   }
+  std::vector<std::string> paragraphs = {std::move(text)};
   const Remedies remedies = remedies_for(facts);
-  if (!remedies.helps.empty()) text += " What would help: " + numbered(remedies.helps);
+  if (!remedies.helps.empty()) paragraphs.push_back("What would help: " + numbered(remedies.helps));
   if (!remedies.does_not_help.empty()) {
-    text += " What would not: " + numbered(remedies.does_not_help);
+    paragraphs.push_back("What would not: " + numbered(remedies.does_not_help));
   }
-  return text;
+  return paragraphs;
 }
 
 }  // namespace ringload

@@ -201,7 +201,6 @@ void Coordinator::begin() {
   }
   if (plan_.requests > 0) control_.budget = static_cast<int64_t>(plan_.requests);
   outcome_.facts.started_at_s = unix_time_s() + plan_.warmup_s;
-  outcome_.end_reason = plan_.requests > 0 ? "the requests are done" : "the duration is over";
   outcome_.facts.rate_per_s = planned_rate_per_s(plan_, plan_.duration_s);
   live_.begin(outcome_.facts);
   if (plan_.open_loop() && plan_.requests_per_connection > 0) {
@@ -288,7 +287,8 @@ void Coordinator::on_row(SecondRow& row) {
     file_status_ = csv_->row(row, exhausted_in(row, outcome_.exhaustion));
     if (!file_status_) stop("the --csv file cannot be written", 0);
   }
-  if (row.length_s >= kShownRowS) live_.row(row, fraction_done(row));
+  const bool refused = outcome_.connections.opened == 0 && control_.hopeless_workers.load() > 0;
+  if (row.length_s >= kShownRowS && !refused) live_.row(row, fraction_done(row));
   watch_conditions(row);
   watch_silence(row);
 }
@@ -341,6 +341,10 @@ void Coordinator::stop(const std::string& reason, int64_t patience_ns) {
 void Coordinator::finish_outcome() {
   collector_.collect(outcome_, [this](SecondRow& row) { on_row(row); });
   collector_.finish(outcome_);
+  if (outcome_.end_reason.empty()) {
+    const bool by_time = measure::monotonic_ns() >= control_.end_ns.load();
+    outcome_.end_reason = by_time ? "the duration is over" : "the requests are done";
+  }
   outcome_.facts.rate_per_s = planned_rate_per_s(plan_, outcome_.duration_s);
   outcome_.sockets = tracker_->summary();
   for (const Condition& condition : plan_.fail_if) {

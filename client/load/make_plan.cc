@@ -54,6 +54,7 @@ net::Result<Stage> parse_ramp(const std::string& text) {
 
 // With --rate the stages are rates, and --rate holds after them; else they are connections.
 net::Status plan_stages(const RawOptions& raw, Plan& plan) {
+  if (!std::isfinite(raw.rate_per_s)) return mistake("--rate: not a number of requests a second");
   std::vector<Stage> stages;
   for (const std::string& text : raw.ramps) {
     auto stage = parse_ramp(text);
@@ -213,6 +214,10 @@ net::Status plan_targets(const RawOptions& raw, Plan& plan) {
                      "leave one of them out");
     }
     auto address = resolve(*url, wanted_family);
+    if (!address && wanted_family != AF_UNSPEC && resolve(*url, AF_UNSPEC)) {
+      return mistake(fmt::format("--source {} cannot reach URL '{}': one is IPv4, the other IPv6",
+                                 raw.sources.front(), text));
+    }
     if (!address) return tl::unexpected(address.error());
     const auto same = std::find_if(plan.targets.begin(), plan.targets.end(), [&](const Target& t) {
       return t.address.text() == address->text() && t.host_header == url->host_header;
@@ -336,7 +341,11 @@ net::Result<std::vector<Condition>> parse_conditions(const std::vector<std::stri
   std::vector<Condition> conditions;
   for (const std::string& text : texts) {
     auto condition = parse_condition(text, use);
-    if (!condition) return tl::unexpected(condition.error());
+    if (!condition) {
+      net::Error error = condition.error();
+      error.what = (use == ConditionUse::stop_on ? "--stop-on: " : "--fail-if: ") + error.what;
+      return tl::unexpected(error);
+    }
     conditions.push_back(*condition);
   }
   return conditions;

@@ -1,5 +1,5 @@
-// Files are created before the run, so that a wrong directory is noticed before the load, and
-// written after it.
+// Whether files can be written is tried before the run, so that a wrong directory costs nothing;
+// what was in them stays there until the run is over.
 #include "client/load/outputs.h"
 
 #include <fmt/format.h>
@@ -39,7 +39,7 @@ int merge_and_report(const MergeCommand& command, Outcome& outcome) {
 net::Status check_outputs(const OutputFiles& files) {
   for (const std::string* path : {&files.json, &files.csv, &files.hgrm, &files.html}) {
     if (path->empty()) continue;
-    if (auto created = create_file(*path); !created) return tl::unexpected(created.error());
+    if (auto writable = check_writable(*path); !writable) return writable;
   }
   return files.html.empty() ? net::Status() : check_plotter();
 }

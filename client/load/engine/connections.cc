@@ -130,7 +130,7 @@ void Worker::try_again() {
   const auto retry = [this](uint32_t slot) {
     Connection& connection = *connections_[slot];
     connection.retry_planned = false;
-    if (wanted(connection) && (may_begin() || !connection.pending.empty())) open_slot(connection);
+    if (wanted(connection) && (has_work() || !connection.pending.empty())) open_slot(connection);
   };
   while (!retries_.empty() && retries_.top().at_ns <= now_ns_) {
     const uint32_t slot = retries_.top().slot;
@@ -163,7 +163,8 @@ void Worker::end_connection(Connection& connection) {
 }
 
 // With an operation under way, close(2) alone would not end the connection: the ring holds the
-// socket until the operation completes. A cancelled receive lets go of it.
+// socket until the operation completes. A receive that is shut down lets go of it. And an operation
+// that is still in the queue would be submitted with a descriptor that is another's by then.
 void Worker::drop_socket(Connection& connection) {
   if (connection.state == Connection::State::down) return;
   if (connection.state == Connection::State::open ||
@@ -173,6 +174,7 @@ void Worker::drop_socket(Connection& connection) {
   if (connection.fd.valid()) {
     const bool reset = plan_.close_by == CloseBy::reset;
     const bool held = connection.receiving || connection.awaiting_room;
+    if (held || connection.state == Connection::State::connecting) ring_->submit_and_poll();
     if (reset) {
       const linger none{1, 0};
       ::setsockopt(connection.fd.get(), SOL_SOCKET, SO_LINGER, &none, sizeof none);
@@ -215,7 +217,7 @@ void Worker::lose_connection(Connection& connection, std::string_view phase,
 }
 
 void Worker::reopen(Connection& connection) {
-  if (!wanted(connection) || !may_begin()) return;
+  if (!wanted(connection) || (!has_work() && connection.pending.empty())) return;
   if (connection.failures == 0 && connection.lost_since_ns == 0) {
     open_slot(connection);
   } else if (!connection.retry_planned) {
@@ -225,11 +227,15 @@ void Worker::reopen(Connection& connection) {
 
 // --- requests ---
 
+bool Worker::out_of_budget() const {
+  return plan_.requests > 0 && control_.budget.load(std::memory_order_relaxed) <= 0;
+}
+
+bool Worker::has_work() const { return may_begin() && !giving_up_ && !out_of_budget(); }
+
 bool Worker::take_budget() {
   if (plan_.requests == 0 || now_ns_ < control_.measured_from_ns) return true;
-  if (control_.budget.fetch_sub(1, std::memory_order_relaxed) > 0) return true;
-  out_of_budget_ = true;
-  return false;
+  return control_.budget.fetch_sub(1, std::memory_order_relaxed) > 0;
 }
 
 void Worker::take(Connection& connection, int64_t from_ns) {

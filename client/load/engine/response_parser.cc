@@ -41,8 +41,8 @@ struct ResponseParser::Callbacks {
     ResponseParser& parser = self(llhttp);
     parser.in_body_ = true;
     if (llhttp->upgrade != 0 || llhttp->status_code == 101) {
-      llhttp_set_error_reason(llhttp, "UPGRADE");
-      return HPE_USER;
+      parser.error_ = "UPGRADE";
+      return -1;
     }
     if (llhttp->status_code < 200) return 0;
     ResponseHead& head = parser.head_;
@@ -102,6 +102,7 @@ void ResponseParser::reset() {
   head_ = {};
   field_.clear();
   value_.clear();
+  error_.clear();
   head_bytes_ = 0;
   begun_ = in_body_ = complete_ = false;
 }
@@ -131,7 +132,7 @@ ResponseParser::State ResponseParser::feed(std::string_view& input, bool head_re
   } else if (result == HPE_PAUSED) {
     input.remove_prefix(static_cast<size_t>(llhttp_get_error_pos(&llhttp_) - input.data()));
   } else {
-    error_ = result == HPE_USER ? llhttp_get_error_reason(&llhttp_) : llhttp_errno_name(result);
+    if (error_.empty()) error_ = llhttp_errno_name(result);
     return State::failed;
   }
   if (!in_body_) {

@@ -119,7 +119,7 @@ int64_t Worker::next_event_ns() const {
   int64_t next = std::min(next_look_ns_, next_row_ns_);
   next =
       std::min(next, may_begin() ? end_ns_ : control_.give_up_ns.load(std::memory_order_relaxed));
-  if (!blocked_ && may_begin() && !out_of_budget_) next = std::min(next, next_due_ns_);
+  if (!blocked_ && may_begin() && !out_of_budget()) next = std::min(next, next_due_ns_);
   if (!retries_.empty()) next = std::min(next, retries_.top().at_ns);
   if (const auto due = gate_.due_ns()) next = std::min(next, *due);
   return next;
@@ -195,7 +195,7 @@ void Worker::check_timeouts(Connection& connection) {
 }
 
 bool Worker::done() const {
-  if (may_begin()) return out_of_budget_ && outstanding_ == 0;
+  if (may_begin()) return out_of_budget() && outstanding_ == 0;
   if (in_flight_ == 0) return true;
   return now_ns_ >= control_.give_up_ns.load(std::memory_order_relaxed);
 }
@@ -235,6 +235,8 @@ void Worker::hand_over_interval() {
 
 // Ends what is left as it would have ended, and hands over the last numbers.
 void Worker::give_up() {
+  giving_up_ = true;
+  ring_->submit_and_poll();     // what is queued may name sockets that are closed below
   if (!end_row_handed_over_) {  // the budget was used up before the end
     interval_->until_ns = now_ns_;
     interval_->last_row = true;
@@ -262,7 +264,7 @@ void Worker::give_up() {
 void Worker::dispatch_due() {
   // Due before the end and late by a wake-up: it is sent. A backlog is not sent after the end.
   while (next_due_ns_ <= now_ns_ && next_due_ns_ < end_ns_ && (may_begin() || !blocked_) &&
-         !out_of_budget_) {
+         !out_of_budget()) {
     Connection* connection = pop_available();
     if (connection == nullptr) {
       blocked_ = true;
@@ -283,7 +285,7 @@ void Worker::dispatch_due() {
     }
     if (keeps_going(*connection)) make_available(*connection);
   }
-  blocked_ = false;
+  if (next_due_ns_ > now_ns_) blocked_ = false;
 }
 
 void Worker::make_available(Connection& connection) {

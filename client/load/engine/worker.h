@@ -66,6 +66,8 @@ class Worker {
   void hand_over_interval();
   void give_up();
   bool may_begin() const { return now_ns_ < end_ns_; }
+  bool out_of_budget() const;  // of --requests
+  bool has_work() const;       // for another connection
   bool done() const;
 
   // worker.cc: open loop
@@ -153,7 +155,7 @@ class Worker {
   uint64_t attempts_failed_ = 0;
   bool ever_opened_ = false;
   bool hopeless_ = false;
-  bool out_of_budget_ = false;
+  bool giving_up_ = false;
 };
 
 }  // namespace ringload

@@ -14,6 +14,16 @@ net::Result<net::OwnedFd> create_file(const std::string& path) {
   return net::fail("create " + path, errno, "name a file in a directory you may write to");
 }
 
+net::Status check_writable(const std::string& path) {
+  const bool existed = ::access(path.c_str(), F_OK) == 0;
+  const net::OwnedFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
+  if (!fd.valid()) {
+    return net::fail("create " + path, errno, "name a file in a directory you may write to");
+  }
+  if (!existed) ::unlink(path.c_str());
+  return {};
+}
+
 net::Status write_all(int fd, std::string_view text, const std::string& name) {
   while (!text.empty()) {
     const ssize_t written = ::write(fd, text.data(), text.size());

@@ -11,6 +11,8 @@ namespace ringload {
 
 // Creates or empties `path` (mode 0666 less umask).
 net::Result<net::OwnedFd> create_file(const std::string& path);
+// Whether create_file() would succeed; leaves no file behind, and the content of one as it is.
+net::Status check_writable(const std::string& path);
 // All of `text`, over partial writes and EINTR; `name` is for the error message.
 net::Status write_all(int fd, std::string_view text, const std::string& name);
 net::Status write_file(const std::string& path, std::string_view text);

@@ -83,11 +83,15 @@ Section sockets_section(const Outcome& outcome) {
   add_counter(section, "ports recycled", sockets.last.time_wait_recycled,
               "taken over from TIME_WAIT (tcp_tw_reuse)");
   add_counter(section, "retransmits", sockets.last.retransmits, "segments, of the namespace");
+  // The first and the last look would be most of a very short run.
+  const std::string share =
+      outcome.duration_s < 1
+          ? std::string()
+          : fmt::format(", {} of a core", percent_text(sockets.cost_cpu_s / outcome.duration_s));
   section.rows.push_back(
       {"cost of looking", latency_text(sockets.cost_cpu_s * 1e9),
-       fmt::format("CPU, {} of a core; {}, {} of the sockets",
-                   percent_text(ratio(sockets.cost_cpu_s, outcome.duration_s)),
-                   counted(sockets.looks, "look"), counted(sockets.dumps, "dump"))});
+       fmt::format("CPU{}; {}, {} of the sockets", share, counted(sockets.looks, "look"),
+                   counted(sockets.dumps, "dump"))});
   section.notes = {explain(sockets.facts, sockets.forecast) + "."};
   if (!sockets.trouble.empty()) {
     section.notes.push_back("Not every look succeeded; the last failure: " + sockets.trouble);

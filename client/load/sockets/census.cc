@@ -32,6 +32,11 @@ class Counting {
     if (targets_.count(socket.remote) != 0) {
       census_.time_wait += waits ? 1 : 0;
       census_.established += socket.state == net::TcpState::established ? 1 : 0;
+      census_.parting += socket.state == net::TcpState::fin_wait1 ||
+                                 socket.state == net::TcpState::fin_wait2 ||
+                                 socket.state == net::TcpState::closing
+                             ? 1
+                             : 0;
       add_ours(socket);
     } else if (targets_.count(socket.local) != 0) {
       census_.time_wait_server += waits ? 1 : 0;

@@ -22,6 +22,7 @@ struct Census {
   uint64_t time_wait = 0;         // on our side, from whatever source
   uint64_t time_wait_server = 0;  // on the server's; 0 where it is not here
   uint64_t established = 0;       // on our side
+  uint64_t parting = 0;           // ours, closed by us, the server's FIN still to come
   uint64_t ports_free = 0;        // see free_ports()
   ReleaseTimes releases;          // when blocked ports in TIME_WAIT come free
 };

@@ -25,7 +25,7 @@ std::string counted(unsigned count, const char* thing) {
 // Rounded down: what is said to go on for ever must not be too much.
 std::string rate_text(double rate_per_s) {
   if (rate_per_s >= 10) return fmt::format("{:.0f}", std::floor(rate_per_s));
-  return fmt::format("{:.1f}", std::floor(rate_per_s * 10) / 10);
+  return fmt::format("{:.2f}", rate_per_s);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 // price of a census decides when the next may be.
 #include "client/load/sockets/tracker.h"
 
+#include <poll.h>
 #include <time.h>
 
 #include <algorithm>
@@ -20,6 +21,8 @@ namespace {
 
 // The share of a core that censuses may take: a half of the 1 % that all looking may, since the
 // counters cost something too.
+constexpr int kPartingLooksMax = 20;
+constexpr int kPartingLookMs = 5;
 constexpr double kCensusCpuShare = 0.005;
 // Not more often than the looks, which come every second, give or take a wake-up.
 constexpr double kCensusIntervalMinS = 0.9;
@@ -246,7 +249,12 @@ std::vector<SourceUse> TcpTracker::use_by_source() const {
 }
 
 SocketSummary TcpTracker::summary() {
+  // What was closed just now is in TIME_WAIT when the server has closed too; no event tells.
   look_closely(0);
+  for (int i = 0; i < kPartingLooksMax && census_.parting > 0; ++i) {
+    ::poll(nullptr, 0, kPartingLookMs);
+    look_closely(0);
+  }
   summary_.sources = use_by_source();
   return summary_;
 }

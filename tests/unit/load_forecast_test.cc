@@ -149,11 +149,11 @@ TEST(Explain, names_every_factor) {
       ringload::explain(facts, forecast_of(facts)));
 }
 
-TEST(Explain, small_rates_keep_a_decimal_and_are_rounded_down) {
+TEST(Explain, small_rates_keep_their_decimals) {
   PortFacts facts = default_facts();
   facts.range_first = 40000;
   facts.range_last = 40099;
-  EXPECT_TRUE(contains(ringload::explain(facts, forecast_of(facts)), "60 s: 1.6 new"));
+  EXPECT_TRUE(contains(ringload::explain(facts, forecast_of(facts)), "60 s: 1.67 new"));
 }
 
 TEST(Explain, says_where_the_limit_of_time_wait_comes_first) {

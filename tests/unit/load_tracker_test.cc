@@ -250,7 +250,7 @@ TEST_F(LoadTrackerTest, the_ports_command_shows_who_holds_them) {
   close_first(listener, 37);
   const std::string text = shown(target_);
   for (const char* part : {"40000-40099, 100 ports", "37 sockets in all", "To 127.0.0.1:8080",
-                           "1.6 new connections"}) {
+                           "1.67 new connections"}) {
     EXPECT_NE(std::string::npos, text.find(part)) << part << " is missing in\n" << text;
   }
   size_t column = 0;

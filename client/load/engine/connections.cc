@@ -32,8 +32,10 @@ int64_t retry_delay_ns(unsigned failures) {
 }  // namespace
 
 void Worker::open_slot(Connection& connection) {
-  if (lazy_ && connection.pending.empty()) {
-    if (plan_.open_loop()) return make_available(connection);
+  if (lazy_ && plan_.open_loop() && connection.pending.empty()) return make_available(connection);
+  // Where requests are counted, no connection is opened that would find none left.
+  const bool request_first = !plan_.open_loop() && (lazy_ || plan_.requests > 0);
+  if (request_first && connection.pending.empty()) {
     if (!may_begin() || !take_budget()) return;
     take(connection, now_ns_);
   }
@@ -55,9 +57,6 @@ void Worker::connect(Connection& connection) {
     return;
   }
   connection.fd = std::move(*fd);
-  // A closed loop measures service: the time without a connection is in the connections' figures.
-  if (!plan_.open_loop() && !connection.pending.empty())
-    connection.pending.front().from_ns = now_ns_;
   const net::Address& address = target_of(connection).address;
   io_uring_sqe* sqe = ring_->next_entry();
   io_uring_prep_connect(sqe, connection.fd.get(), address.data(), address.size());
@@ -94,10 +93,15 @@ void Worker::on_connect(Connection& connection, int result) {
     connection.lost_since_ns = 0;
   }
   connection.unsent = connection.pending.size();
-  if (!connection.pending.empty()) {
-    send_taken(connection);
-  } else {
+  if (!plan_.open_loop()) {
+    // A closed loop measures service, to which connecting belongs where each request does it; the
+    // time without a connection is in the figures of the connections.
+    if (!connection.pending.empty()) {
+      connection.pending.front().from_ns = lazy_ ? connection.state_since_ns : now_ns_;
+    }
     refill(connection);
+  } else if (!connection.pending.empty()) {
+    send_taken(connection);
   }
   if (connection.state != Connection::State::open) return;
   arm_receive(connection);

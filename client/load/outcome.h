@@ -14,7 +14,7 @@
 
 namespace ringload {
 
-// Phase, then errno's name ("ECONNREFUSED") or what else went wrong ("SHORT_BODY", "404", an
+// Phase, then errno's name ("ECONNREFUSED") or what else went wrong ("SHORT", "404", an
 // llhttp error name), then how often. The phases: connect, send, recv, parse, status, body,
 // timeout, close.
 using ErrorCounts = std::map<std::string, std::map<std::string, uint64_t>>;

@@ -44,6 +44,8 @@ struct RawOptions {
 
 // Seconds from "250ms", "10s", "2m", "1h" or a number of seconds.
 net::Result<double> parse_time_s(const std::string& text);
+// --ramp: "FROM:TO:TIME".
+net::Result<Stage> parse_ramp(const std::string& text);
 // "127.0.0.1", "10.0.0.0/28", "fd00::/120": the addresses, without those of network and broadcast.
 net::Result<std::vector<net::Address>> parse_source(const std::string& text);
 net::Result<std::vector<Condition>> parse_conditions(const std::vector<std::string>& texts,

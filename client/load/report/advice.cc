@@ -31,7 +31,16 @@ constexpr std::array kAdvice{
     Advice{"", "ENFILE", "the system is out of descriptors: fs.file-max"},
     Advice{"", "ENOBUFS", "the kernel is out of buffers: fewer connections"},
     Advice{"", "ENOMEM", "out of memory: fewer connections"},
-    Advice{"body", "SHORT_BODY", "closed before Content-Length: half an answer"},
+    Advice{"recv", "EOF", "the server closed instead of answering"},
+    Advice{"body", "SHORT", "the server closed in the middle of the body"},
+    Advice{"body", "MISMATCH", "not the bytes of the file"},
+    Advice{"body", "UNVERIFIABLE", "encoded or in parts: leave out the header that asks so"},
+    Advice{"parse", "HEAD_TOO_LARGE", "a head of more than 64 KiB"},
+    Advice{"parse", "UNEXPECTED_BYTES", "more bytes than the answer's length says"},
+    Advice{"parse", "UPGRADE", "101: the server speaks another protocol now"},
+    Advice{"timeout", "connect", "no answer to SYN: accept queue full, or a firewall"},
+    Advice{"timeout", "response", "not answered to its end within --timeout"},
+    Advice{"close", "TIMEOUT", "the server was to close, and did not"},
 };
 
 }  // namespace
@@ -42,7 +51,6 @@ std::string_view advice_for(std::string_view phase, std::string_view error_name)
       return advice.text;
     }
   }
-  if (phase == "timeout") return "no answer within --timeout";
   if (phase == "parse") return "what came is not HTTP/1.1";
   if (phase == "status") return "the server answered, but not well";
   if (phase == "body") return "not the bytes that were expected";

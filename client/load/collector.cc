@@ -92,6 +92,7 @@ void Collector::complete_row(const Interval& sum, Outcome& outcome, const OnRow&
   row.errors = total_of(sum.errors);
   row.connections_opened = sum.opened;
   row.connected = sum.connected;
+  if (row.length_s > 0) row.lost = static_cast<double>(sum.lost_ns) / 1e9 / row.length_s;
   if (plan_.open_loop()) {
     const double middle_s =
         static_cast<double>(sum.until_ns - control_.begin_ns) / 1e9 - row.length_s / 2;
@@ -100,10 +101,10 @@ void Collector::complete_row(const Interval& sum, Outcome& outcome, const OnRow&
   row.latency = percentiles_of(sum.latency_ns);
   row.client_cpu_s = static_cast<double>(sum.cpu_ns) / 1e9;
 
-  outcome.connections.opened += sum.opened;
-  outcome.connections.failed += sum.failed;
-  outcome.connections.reused += sum.reused;
+  outcome.connections.opened += sum.opened;  // those of the warm-up carry the load too
   if (!row.warmup) {
+    outcome.connections.failed += sum.failed;
+    outcome.connections.reused += sum.reused;
     outcome.duration_s = row.at_s;
     outcome.requests += sum.requests;
     outcome.bytes += sum.bytes;

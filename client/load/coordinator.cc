@@ -29,6 +29,14 @@ constexpr double kForetoldS = 1;
 
 int64_t to_ns(double seconds) { return static_cast<int64_t>(seconds * 1e9); }
 
+sigset_t signals_of_ours() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  return signals;
+}
+
 double unix_time_s() {
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME, &now);
@@ -85,6 +93,7 @@ net::Result<std::unique_ptr<Coordinator>> Coordinator::create(const Plan& plan) 
   net::Status status = coordinator->prepare();
   if (status) status = coordinator->start_tracker();
   if (status) status = coordinator->start_workers();
+  if (status) status = coordinator->open_csv();
   if (!status) return tl::unexpected(status.error());
   return coordinator;
 }
@@ -97,23 +106,23 @@ net::Status Coordinator::prepare() {
     if (!expected) return tl::unexpected(expected.error());
     materials_.expected.push_back(std::move(*expected));
   }
-  if (!plan_.files.csv.empty()) {
-    auto csv = CsvWriter::open(plan_.files.csv);
-    if (!csv) return tl::unexpected(csv.error());
-    csv_.emplace(std::move(*csv));
-  }
   if (!plan_.server_pids.empty()) {
     server_cpu_ = std::make_unique<measure::ProcessTreeCpu>(plan_.server_pids);
   }
-  sigset_t ours;
-  sigemptyset(&ours);
-  sigaddset(&ours, SIGINT);
-  sigaddset(&ours, SIGTERM);
+  const sigset_t ours = signals_of_ours();
   ::pthread_sigmask(SIG_BLOCK, &ours, nullptr);
   signals_.reset(::signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals_.valid()) return net::fail("signalfd", errno);
   control_.coordinator_wake.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!control_.coordinator_wake.valid()) return net::fail("eventfd", errno);
+  return {};
+}
+
+net::Status Coordinator::open_csv() {
+  if (plan_.files.csv.empty()) return {};
+  auto csv = CsvWriter::open(plan_.files.csv);
+  if (!csv) return tl::unexpected(csv.error());
+  csv_.emplace(std::move(*csv));
   return {};
 }
 
@@ -146,9 +155,7 @@ net::Status Coordinator::start_workers() {
   }
   ready_.wait();
   for (const net::Status& created : created_) {
-    if (created) continue;
-    abandoned_ = true;
-    return created;
+    if (!created) return created;
   }
   return {};
 }
@@ -181,6 +188,7 @@ net::Result<Outcome> Coordinator::run() {
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
   finish_outcome();
+  unblock_signals();
   if (!file_status_) return tl::unexpected(file_status_.error());
   if (outcome_.connections.opened == 0 && control_.hopeless_workers.load() == plan_.threads) {
     const int error = control_.first_connect_errno.load();
@@ -209,6 +217,7 @@ void Coordinator::begin() {
     if (now.exhausted_in_s)
       predictions_.push_back({-plan_.warmup_s, *now.exhausted_in_s - plan_.warmup_s});
   }
+  abandoned_ = false;
   go_.count_down();
 }
 
@@ -243,6 +252,12 @@ void Coordinator::on_signals() {
     interrupted_ = true;
     stop("interrupted", kInterruptPatienceNs);
   }
+}
+
+// While the reports are made nobody reads them: they act as they do by default.
+void Coordinator::unblock_signals() {
+  const sigset_t ours = signals_of_ours();
+  ::pthread_sigmask(SIG_UNBLOCK, &ours, nullptr);
 }
 
 void Coordinator::watch_exhaustion() {
@@ -306,12 +321,7 @@ void Coordinator::watch_conditions(const SecondRow& row) {
   totals.requests = outcome_.requests;
   totals.bytes = outcome_.bytes;
   totals.errors = total_of(outcome_.errors);
-  totals.connections_lost =
-      static_cast<double>(plan_.connections) -
-      static_cast<double>(std::min<uint64_t>(row.connected, plan_.connections));
-  if (plan_.requests_per_connection == 1 || !plan_.ramped_connections.empty()) {
-    totals.connections_lost = 0;  // there, connections that are not open are not lost
-  }
+  totals.connections_lost = row.lost;
   for (const Condition& condition : plan_.stop_on) {
     const auto reason = violation(condition, row, totals);
     if (!reason) continue;
@@ -347,6 +357,10 @@ void Coordinator::finish_outcome() {
   }
   outcome_.facts.rate_per_s = planned_rate_per_s(plan_, outcome_.duration_s);
   outcome_.sockets = tracker_->summary();
+  if (plan_.requests > 0) {  // of what was due, no more was asked for
+    const int64_t left = std::max<int64_t>(0, control_.budget.load());
+    outcome_.unsent = std::min(outcome_.unsent, static_cast<uint64_t>(left));
+  }
   for (const Condition& condition : plan_.fail_if) {
     if (auto reason = violation(condition, outcome_)) outcome_.failed_conditions.push_back(*reason);
   }

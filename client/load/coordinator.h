@@ -37,12 +37,14 @@ class Coordinator {
   explicit Coordinator(const Plan& plan);
   net::Status prepare();
   net::Status start_tracker();
+  net::Status open_csv();
   net::Status start_workers();
   void work(unsigned number, int wake_fd);
 
   void begin();
   void wait();
   void on_signals();
+  static void unblock_signals();
   void note_measured_start();
   void watch_exhaustion();
   void on_row(SecondRow& row);
@@ -62,7 +64,7 @@ class Coordinator {
   std::vector<net::Status> created_;  // by worker; complete when ready_ is
   std::latch ready_;                  // every worker has its ring
   std::latch go_{1};
-  bool abandoned_ = false;  // read by the workers after go_
+  bool abandoned_ = true;  // until run(); read by the workers after go_
 
   net::OwnedFd signals_;
   std::unique_ptr<SocketTracker> tracker_;

@@ -41,11 +41,22 @@ net::Status plan_stages(const RawOptions& raw, Plan& plan) {
     plan.rate = std::move(stages);
     plan.rate.push_back({raw.rate_per_s, raw.rate_per_s, kForever});
   } else {
+    if (!stages.empty()) plan.connections = 1;
     for (const Stage& stage : stages) {
-      plan.connections =
-          std::max(plan.connections, static_cast<unsigned>(std::max(stage.from, stage.to)));
+      plan.connections = std::max(
+          plan.connections, static_cast<unsigned>(std::lround(std::max(stage.from, stage.to))));
     }
     plan.ramped_connections = std::move(stages);
+  }
+  if (plan.threads > plan.connections) {
+    return mistake(
+        fmt::format("--threads {} is more than the {} connections", plan.threads, plan.connections),
+        "each thread needs a connection");
+  }
+  if (!plan.ramped_connections.empty() && plan.ramped_connections.back().to < 1 &&
+      raw.requests > 0 && !raw.duration_s) {
+    return mistake("--ramp ends with no connection, and --requests may not be done by then",
+                   "add --duration, or let the last stage end with 1");
   }
   if (raw.duration_s) {
     plan.duration_s = *raw.duration_s;
@@ -85,11 +96,6 @@ net::Status check_request(const RawOptions& raw) {
 }
 
 net::Status check_combinations(const RawOptions& raw) {
-  if (raw.threads > raw.connections && raw.ramps.empty()) {
-    return mistake(
-        fmt::format("--threads {} is more than --connections {}", raw.threads, raw.connections),
-        "each thread needs a connection");
-  }
   if (raw.new_connection && raw.requests_per_connection > 1) {
     return mistake("--new-connection is --requests-per-connection 1; leave one of them out");
   }

@@ -134,6 +134,7 @@ void join(SecondRow& row, const SecondRow& other, Hosts hosts) {
   row.errors += other.errors;
   row.connections_opened += other.connections_opened;
   row.connected += other.connected;
+  row.lost += other.lost;
   row.planned_rate_per_s += other.planned_rate_per_s;
   keep_larger(row.latency.p50_ns, other.latency.p50_ns);
   keep_larger(row.latency.p90_ns, other.latency.p90_ns);

@@ -32,8 +32,10 @@ constexpr const char* kFooter =
     "a plain bind() would take its port for all destinations at once. Where connections are not\n"
     "kept, IP_LOCAL_PORT_RANGE (Linux 6.3) is set to the whole range, so that connect() searches\n"
     "it in one pass (from 6.8) instead of one half after the other when ports get few.\n\n"
-    "Exit status: 0 done, 1 could not start or nobody accepted a connection, 2 a mistake on the\n"
-    "command line, 3 a --stop-on or --fail-if came true, 130 interrupted (the report is printed).";
+    "Exit status: 0 done, whatever was answered (--fail-if 'requests<1' asks for more), 1 could "
+    "not\n"
+    "start or nobody accepted a connection, 2 a mistake on the command line, 3 a --stop-on or\n"
+    "--fail-if came true, 130 interrupted (the report is printed).";
 
 // An option whose value is one of a few names; a mistake is answered with all of them.
 template <typename T>
@@ -87,7 +89,7 @@ void add_load(CLI::App& app, RawOptions& raw) {
       ->check(CLI::Range(1e-3, kRateMax));
   repeatable(app.add_option("--ramp", raw.ramps,
                             "FROM:TO:TIME, repeatable: stages of the rate, if\nthere is a --rate "
-                            "(which holds after them), else\nof connections"))
+                            "(which holds after them), else\nof connections, instead of -c"))
       ->option_text("STAGE");
   app.add_option("--pipeline", raw.pipeline, "Requests in flight per connection; default 1")
       ->option_text("N")
@@ -125,7 +127,11 @@ void add_requests(CLI::App& app, RawOptions& raw) {
   app.add_option("--popularity", raw.popularity,
                  "uniform (default), or zipf:S: the n-th path is\nasked for 1/n^S as often")
       ->option_text("LAW");
-  app.add_option("--seed", raw.seed, "Of the choice; default 1")->option_text("N");
+  app.add_option_function<int64_t>(
+         "--seed", [&raw](int64_t seed) { raw.seed = static_cast<uint64_t>(seed); },
+         "Of the choice; default 1")
+      ->option_text("N")
+      ->check(CLI::Range(int64_t{0}, INT64_MAX));
   repeatable(app.add_option("-H,--header", raw.headers, "'Name: value', repeatable"))
       ->option_text("FIELD");
   app.add_option("--method", raw.method, "Default GET")->option_text("NAME");

@@ -15,8 +15,8 @@
 namespace ringload {
 
 // Phase, then errno's name ("ECONNREFUSED") or what else went wrong ("SHORT", "404", an
-// llhttp error name), then how often. The phases: connect, send, recv, parse, status, body,
-// timeout, close.
+// llhttp error name), then how often. The phases: socket, bind (to --source), connect, send, recv,
+// parse, status, body, timeout, close.
 using ErrorCounts = std::map<std::string, std::map<std::string, uint64_t>>;
 
 inline uint64_t total_of(const ErrorCounts& errors) {
@@ -73,6 +73,7 @@ struct SecondRow {
   uint64_t errors = 0;
   uint64_t connections_opened = 0;
   uint64_t connected = 0;         // slots with a connection at its end
+  double lost = 0;                // slots missing through failures, on average
   double planned_rate_per_s = 0;  // open loop: due in this second; closed loop: 0
   Percentiles latency;
   double client_cpu_s = 0;

@@ -1,8 +1,11 @@
 // Whether files can be written is tried before the run, so that a wrong directory costs nothing;
-// what was in them stays there until the run is over.
+// what was in them stays there until there is something new to write.
 #include "client/load/outputs.h"
 
 #include <fmt/format.h>
+
+#include <cstdio>
+#include <set>
 
 #include "client/load/merge.h"
 #include "client/load/report/csv.h"
@@ -26,7 +29,7 @@ int merge_and_report(const MergeCommand& command, Outcome& outcome) {
   }
   net::Status status = write_outputs(command.files, outcome);
   if (status) status = write_if_asked(command.files.csv, csv_of(outcome));
-  if (!command.quiet) fmt::print("{}", text_report(outcome));
+  if (status && !command.quiet) status = print_report(outcome);
   if (!status) {
     fmt::print(stderr, "ringload: error: {}\n", status.error().message());
     return kExitFailed;
@@ -36,9 +39,21 @@ int merge_and_report(const MergeCommand& command, Outcome& outcome) {
 
 }  // namespace
 
+net::Status print_report(const Outcome& outcome) {
+  fmt::print("{}", text_report(outcome));
+  if (std::fflush(stdout) == 0) return {};
+  return net::fail("write the report to stdout", errno);
+}
+
 net::Status check_outputs(const OutputFiles& files) {
+  std::set<std::string> names;
   for (const std::string* path : {&files.json, &files.csv, &files.hgrm, &files.html}) {
     if (path->empty()) continue;
+    if (*path == "-")
+      return net::fail("'-' is no file", 0, "stdout is for the report; name a file");
+    if (!names.insert(*path).second) {
+      return net::fail(fmt::format("'{}' is named for two outputs", *path), 0);
+    }
     if (auto writable = check_writable(*path); !writable) return writable;
   }
   return files.html.empty() ? net::Status() : check_plotter();

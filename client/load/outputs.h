@@ -8,7 +8,9 @@ namespace ringload {
 
 // Before a run: that each file can be written, and the plotter is there.
 net::Status check_outputs(const OutputFiles& files);
-// After it: all but --csv, which has been written meanwhile.
+// The report for people, to stdout.
+net::Status print_report(const Outcome& outcome);
+// After the run: all but --csv, which has been written meanwhile.
 net::Status write_outputs(const OutputFiles& files, const Outcome& outcome);
 
 // ringload merge. Returns the exit status.

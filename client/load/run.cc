@@ -5,7 +5,6 @@
 
 #include "client/load/coordinator.h"
 #include "client/load/outputs.h"
-#include "client/load/report/text.h"
 #include "common/cli/mistakes.h"
 
 namespace ringload {
@@ -26,9 +25,9 @@ int run(const Plan& plan) {
   if (!coordinator) return failed(coordinator.error());
   const auto outcome = (*coordinator)->run();
   if (!outcome) return failed(outcome.error());
-  if (!plan.quiet) fmt::print("{}", text_report(*outcome));
-  std::fflush(stdout);
+  const net::Status printed = plan.quiet ? net::Status() : print_report(*outcome);
   if (auto written = write_outputs(plan.files, *outcome); !written) return failed(written.error());
+  if (!printed) return failed(printed.error());
   if ((*coordinator)->interrupted()) return kExitInterrupted;
   return outcome->failed_conditions.empty() ? kExitDone : kExitCondition;
 }

@@ -98,6 +98,7 @@ inline SecondRow row(double at_s, bool warmup) {
   row.errors = warmup ? 0 : 3;
   row.connections_opened = 30;
   row.connected = 8;
+  row.lost = 0.25;
   row.latency = {100'000, 200'000, 300'000, 400'000, 500'000};
   row.client_cpu_s = 0.25;
   row.server_cpu_s = 0.5;

@@ -71,6 +71,7 @@ struct Connection {
   bool available = false;      // in the worker's list of those that can take a request
   bool retry_planned = false;  // in the worker's list of retries, or in the port gate
   bool closing = false;        // no further request on this socket
+  bool server_closes = false;  // it said so, or was asked to
 
   uint32_t taken = 0;     // requests, on this socket
   uint32_t answered = 0;  // of them

@@ -31,29 +31,33 @@ int64_t retry_delay_ns(unsigned failures) {
 
 }  // namespace
 
-void Worker::open_slot(Connection& connection) {
-  if (lazy_ && plan_.open_loop() && connection.pending.empty()) return make_available(connection);
+void Worker::open_slot(Connection& connection, Gate gate) {
+  if (lazy_ && plan_.open_loop() && connection.pending.empty()) {
+    end_lost_time(connection);  // it is ready, and waits for work
+    return make_available(connection);
+  }
   // Where requests are counted, no connection is opened that would find none left.
   const bool request_first = !plan_.open_loop() && (lazy_ || plan_.requests > 0);
   if (request_first && connection.pending.empty()) {
-    if (!may_begin() || !take_budget()) return;
+    if (!may_begin() || !take_budget()) return end_lost_time(connection);
     take(connection, now_ns_);
   }
-  connect(connection);
+  connect(connection, gate);
 }
 
-void Worker::connect(Connection& connection) {
+void Worker::connect(Connection& connection, Gate gate) {
   CHECK(connection.state == Connection::State::down && !connection.retry_planned);
-  if (gate_.closed() && !gate_passes_) {
+  if (gates_[connection.target].closed() && gate == Gate::wait) {
     connection.retry_planned = true;
-    gate_.wait(connection.slot);
+    gates_[connection.target].wait(connection.slot);
     return;
   }
   auto fd = connector_.open(target_of(connection));
   connection.state = Connection::State::connecting;
   connection.state_since_ns = now_ns_;
   if (!fd) {
-    connect_failed(connection, "connect", net::errno_name(fd.error().errno_value));
+    const bool source = fd.error().what.rfind("bind", 0) == 0;
+    connect_failed(connection, source ? "bind" : "socket", net::errno_name(fd.error().errno_value));
     return;
   }
   connection.fd = std::move(*fd);
@@ -64,34 +68,19 @@ void Worker::connect(Connection& connection) {
 }
 
 void Worker::on_connect(Connection& connection, int result) {
-  if (result == -EADDRNOTAVAIL) {
-    if (!gate_.failed(now_ns_)) {  // another source may have one
-      drop_socket(connection);
-      connection.retry_planned = true;
-      gate_.wait_first(connection.slot);
-      return;
-    }
-    int64_t never = kNever;
-    control_.exhausted_ns.compare_exchange_strong(never, now_ns_);
-    ++interval_->no_port;
-    ::eventfd_write(control_.coordinator_wake.get(), 1);
-    return connect_failed(connection, "connect", "EADDRNOTAVAIL");
-  }
-  gate_.found_port(now_ns_);
+  if (result == -EADDRNOTAVAIL) return no_port(connection);
   if (result < 0) {
     int none = 0;
     control_.first_connect_errno.compare_exchange_strong(none, -result);
     return connect_failed(connection, "connect", net::errno_name(-result));
   }
+  gates_[connection.target].found_port(now_ns_);
   connection.state = Connection::State::open;
   connection.failures = 0;
   ever_opened_ = true;
   ++open_;
   ++interval_->opened;
-  if (connection.lost_since_ns != 0) {
-    interval_->lost_ns += static_cast<uint64_t>(now_ns_ - connection.lost_since_ns);
-    connection.lost_since_ns = 0;
-  }
+  end_lost_time(connection);
   connection.unsent = connection.pending.size();
   if (!plan_.open_loop()) {
     // A closed loop measures service, to which connecting belongs where each request does it; the
@@ -108,20 +97,33 @@ void Worker::on_connect(Connection& connection, int result) {
   if (keeps_going(connection)) make_available(connection);
 }
 
-// The slot keeps the request it wanted to connect for.
+void Worker::no_port(Connection& connection) {
+  PortGate& gate = gates_[connection.target];
+  drop_socket(connection);
+  connection.retry_planned = true;
+  if (!gate.failed(now_ns_)) {  // another source may have one
+    gate.wait_first(connection.slot);
+    return;
+  }
+  gate.wait(connection.slot);
+  if (connection.lost_since_ns == 0) connection.lost_since_ns = now_ns_;
+  interval_->count_error("connect", "EADDRNOTAVAIL");
+  ++interval_->failed;
+  ++interval_->no_port;
+  int64_t never = kNever;
+  control_.exhausted_ns.compare_exchange_strong(never, now_ns_);
+  ::eventfd_write(control_.coordinator_wake.get(), 1);
+}
+
+// Not for want of a port. The slot keeps the request it wanted to connect for.
 void Worker::connect_failed(Connection& connection, std::string_view phase, std::string_view name) {
+  gates_[connection.target].found_port(now_ns_);
   interval_->count_error(phase, name);
   ++interval_->failed;
+  ++attempts_failed_;
   ++connection.failures;
   if (connection.lost_since_ns == 0) connection.lost_since_ns = now_ns_;
   drop_socket(connection);
-  if (name == "EADDRNOTAVAIL") {
-    connection.failures = 0;  // it is not the server's fault, and the gate sees to the pace
-    connection.retry_planned = true;
-    gate_.wait(connection.slot);
-    return;
-  }
-  ++attempts_failed_;
   plan_retry(connection, retry_delay_ns(connection.failures));
 }
 
@@ -131,22 +133,46 @@ void Worker::plan_retry(Connection& connection, int64_t delay_ns) {
 }
 
 void Worker::try_again() {
-  const auto retry = [this](uint32_t slot) {
-    Connection& connection = *connections_[slot];
-    connection.retry_planned = false;
-    if (wanted(connection) && (has_work() || !connection.pending.empty())) open_slot(connection);
-  };
   while (!retries_.empty() && retries_.top().at_ns <= now_ns_) {
     const uint32_t slot = retries_.top().slot;
     retries_.pop();
-    retry(slot);
+    retry(*connections_[slot], Gate::wait);
   }
-  while (const auto slot = gate_.next(now_ns_)) {
-    gate_passes_ = true;
-    retry(*slot);
-    gate_passes_ = false;
-    if (connections_[*slot]->state != Connection::State::connecting) gate_.found_port(now_ns_);
+  for (PortGate& gate : gates_) {
+    while (const auto slot = gate.next(now_ns_)) {
+      retry(*connections_[*slot], Gate::pass);
+      if (connections_[*slot]->state == Connection::State::connecting) break;  // one at a time
+      gate.found_port(now_ns_);  // it did not try after all: the next one may
+    }
   }
+}
+
+void Worker::retry(Connection& connection, Gate gate) {
+  connection.retry_planned = false;
+  if (!wanted(connection)) return give_back_request(connection);
+  if (has_work() || !connection.pending.empty()) {
+    open_slot(connection, gate);
+  } else {
+    end_lost_time(connection);
+  }
+}
+
+// Of a slot that is not wanted any more (a ramp goes down) before it got a connection.
+void Worker::give_back_request(Connection& connection) {
+  end_lost_time(connection);
+  if (connection.pending.empty()) return;
+  CHECK(connection.state == Connection::State::down && connection.pending.size() == 1);
+  const bool measured = connection.pending.front().from_ns >= control_.measured_from_ns;
+  if (plan_.open_loop() && measured) ++interval_->unsent;
+  if (plan_.requests > 0) control_.budget.fetch_add(1, std::memory_order_relaxed);
+  connection.pending.clear();
+  --outstanding_;
+}
+
+void Worker::end_lost_time(Connection& connection) {
+  if (connection.lost_since_ns == 0) return;
+  interval_->lost_ns += static_cast<uint64_t>(now_ns_ - connection.lost_since_ns);
+  connection.lost_since_ns = 0;
 }
 
 // --- ends ---
@@ -155,8 +181,7 @@ void Worker::try_again() {
 void Worker::end_connection(Connection& connection) {
   CHECK(connection.state == Connection::State::open && connection.pending.empty());
   connection.closing = true;
-  const bool server_closes = connection.answered > 0 && !connection.head.keep_alive;
-  if (server_closes || (plan_.close_by == CloseBy::server && plan_.requests_per_connection > 0)) {
+  if (connection.server_closes) {
     connection.state = Connection::State::ending;
     connection.state_since_ns = now_ns_;
     if (!connection.receiving) arm_receive(connection);
@@ -194,7 +219,7 @@ void Worker::drop_socket(Connection& connection) {
   connection.generation = (connection.generation + 1) & 0xFFFFFF;
   connection.state = Connection::State::down;
   connection.receiving = connection.awaiting_room = false;
-  connection.closing = false;
+  connection.closing = connection.server_closes = false;
   connection.taken = connection.pending.size();
   connection.answered = 0;
   connection.unsent = 0;
@@ -221,7 +246,9 @@ void Worker::lose_connection(Connection& connection, std::string_view phase,
 }
 
 void Worker::reopen(Connection& connection) {
-  if (!wanted(connection) || (!has_work() && connection.pending.empty())) return;
+  if (!wanted(connection) || (!has_work() && connection.pending.empty())) {
+    return end_lost_time(connection);
+  }
   if (connection.failures == 0 && connection.lost_since_ns == 0) {
     open_slot(connection);
   } else if (!connection.retry_planned) {

@@ -33,7 +33,7 @@ class PortGate {
     return true;
   }
 
-  // After a connect() that found a port, whatever else became of it.
+  // After a connect() that found a port, whatever else became of it, or was never made.
   void found_port(int64_t now_ns) {
     failures_ = 0;
     probing_ = false;

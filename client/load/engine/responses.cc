@@ -84,7 +84,7 @@ void Worker::consume(Connection& connection, std::string_view input) {
 
 // False when the connection was lost.
 bool Worker::consume_head(Connection& connection, std::string_view& input) {
-  // One place for each first bytes after the status line would do; the length differs most.
+  // By request, since heads differ by path; where two share a place, more heads are parsed.
   KnownHead& known = known_heads_[connection.pending.front().request % known_heads_.size()];
   const bool at_start = connection.parser.idle();
   if (at_start && !known.bytes.empty() && input.size() >= known.bytes.size() &&
@@ -189,7 +189,8 @@ void Worker::complete_response(Connection& connection) {
   connection.in_body = connection.mismatch = false;
   connection.body_offset = kBodyNotBegun;
   if (!connection.parser.idle()) connection.parser.reset();
-  if (!connection.head.keep_alive) connection.closing = true;
+  const bool asked = request.last && plan_.close_by == CloseBy::server;
+  if (!connection.head.keep_alive || asked) connection.closing = connection.server_closes = true;
 }
 
 // The input at hand is used up: ask for more, or end the connection, and wait for what follows.

@@ -26,7 +26,10 @@ constexpr unsigned kSmallBufferBytes = 4096;
 constexpr unsigned kLargeBuffers = 64;
 constexpr unsigned kLargeBufferBytes = 64 << 10;
 constexpr size_t kKnownHeads = 1024;
-constexpr int64_t kLookNs = 50'000'000;
+constexpr int64_t kLookNs = 50'000'000;  // and not rarer than ten times a timeout
+constexpr int64_t kLookMinNs = 1'000'000;
+constexpr uint32_t kOpenedAtOnce = 256;
+constexpr int64_t kOpeningPauseNs = 1'000'000;
 constexpr uint64_t kAttemptsBeforeHopeless = 10;  // where connections are opened on demand
 
 std::vector<Stage> schedule_of(const Plan& plan) {
@@ -44,7 +47,7 @@ Worker::Worker(const Materials& materials, Control& control, Mailbox& mailbox, u
       number_(number),
       lazy_(plan_.requests_per_connection == 1),
       connector_(plan_, number),
-      gate_(connector_.sources()),
+      gates_(plan_.targets.size(), PortGate(connector_.sources())),
       known_heads_(kKnownHeads),
       random_(plan_.seed + number),
       schedule_(schedule_of(plan_)),
@@ -90,16 +93,19 @@ void Worker::run() {
   next_row_ns_ = control_.measured_from_ns - before_measured / control_.row_ns * control_.row_ns;
   if (next_row_ns_ <= control_.begin_ns) next_row_ns_ += control_.row_ns;
   end_ns_ = control_.end_ns.load(std::memory_order_relaxed);
-  if (plan_.open_loop()) next_due_ns_ = control_.begin_ns + schedule_.due_ns(next_index_);
+  if (plan_.open_loop()) next_due_ns_ = due_ns(next_index_);
+  // Thousands at once would overflow the server's accept queue before it has looked at it.
   for (auto& connection : connections_) {
-    if (wanted(*connection)) open_slot(*connection);
+    plan_retry(*connection, connection->slot / kOpenedAtOnce * kOpeningPauseNs);
   }
+  try_again();
   while (!done()) turn();
   give_up();
 }
 
 void Worker::turn() {
-  ring_->submit_and_wait(std::chrono::nanoseconds(std::max<int64_t>(0, next_event_ns() - now_ns_)));
+  const int64_t left_ns = next_event_ns() - measure::monotonic_ns();
+  ring_->submit_and_wait(std::chrono::nanoseconds(std::max<int64_t>(0, left_ns)));
   now_ns_ = measure::monotonic_ns();
   ring_->for_each_completion([this](const io_uring_cqe& cqe) { on_completion(cqe); });
   end_ns_ = control_.end_ns.load(std::memory_order_relaxed);
@@ -121,7 +127,7 @@ int64_t Worker::next_event_ns() const {
       std::min(next, may_begin() ? end_ns_ : control_.give_up_ns.load(std::memory_order_relaxed));
   if (!blocked_ && may_begin() && !out_of_budget()) next = std::min(next, next_due_ns_);
   if (!retries_.empty()) next = std::min(next, retries_.top().at_ns);
-  if (const auto due = gate_.due_ns()) next = std::min(next, *due);
+  for (const PortGate& gate : gates_) next = std::min(next, gate.due_ns().value_or(kNever));
   return next;
 }
 
@@ -149,7 +155,8 @@ void Worker::on_completion(const io_uring_cqe& cqe) {
 }
 
 void Worker::look_around() {
-  next_look_ns_ = now_ns_ + kLookNs;
+  const auto timeout_ns = static_cast<int64_t>(plan_.timeout_s * 1e9);
+  next_look_ns_ = now_ns_ + std::clamp(timeout_ns / 10, kLookMinNs, kLookNs);
   for (auto& owned : connections_) {
     Connection& connection = *owned;
     check_timeouts(connection);
@@ -162,8 +169,10 @@ void Worker::look_around() {
       open_slot(connection);
     }
   }
-  const uint64_t enough = lazy_ ? std::min<uint64_t>(connections_.size(), kAttemptsBeforeHopeless)
-                                : connections_.size();
+  const bool all_try = !lazy_ && plan_.ramped_connections.empty();
+  const uint64_t enough = all_try
+                              ? connections_.size()
+                              : std::min<uint64_t>(connections_.size(), kAttemptsBeforeHopeless);
   if (!hopeless_ && !ever_opened_ && attempts_failed_ >= enough) {
     hopeless_ = true;
     control_.hopeless_workers.fetch_add(1);
@@ -244,7 +253,15 @@ void Worker::give_up() {
     hand_over_interval();
   }
   interval_->unanswered = in_flight_;
-  if (plan_.open_loop()) interval_->unsent = outstanding_ - in_flight_;
+  if (plan_.open_loop()) {
+    for (const auto& connection : connections_) {
+      PendingQueue& pending = connection->pending;
+      const bool open = connection->state == Connection::State::open;
+      for (unsigned i = open ? pending.size() - connection->unsent : 0; i < pending.size(); ++i) {
+        if (pending.at(i).from_ns >= control_.measured_from_ns) ++interval_->unsent;
+      }
+    }
+  }
   interval_->after_end = true;
   interval_->until_ns = now_ns_;
   for (auto& connection : connections_) {
@@ -277,7 +294,7 @@ void Worker::dispatch_due() {
       interval_->schedule_error_ns.record(static_cast<uint64_t>(now_ns_ - next_due_ns_));
     take(*connection, next_due_ns_);
     next_index_ += plan_.threads;
-    next_due_ns_ = control_.begin_ns + schedule_.due_ns(next_index_);
+    next_due_ns_ = due_ns(next_index_);
     if (connection->state == Connection::State::open) {
       send_taken(*connection);
     } else {
@@ -304,11 +321,23 @@ Connection* Worker::pop_available() {
   return nullptr;
 }
 
+int64_t Worker::due_ns(uint64_t index) {
+  const int64_t after_ns = schedule_.due_ns(index);
+  return after_ns < kNever - control_.begin_ns ? control_.begin_ns + after_ns : kNever;
+}
+
+// Requests of this worker that were due in the measured part, and never dispatched.
 uint64_t Worker::count_unsent() const {
-  if (!plan_.open_loop() || plan_.requests > 0) return 0;
-  const double until_s = static_cast<double>(end_ns_ - control_.begin_ns) / 1e9;
-  const auto due = static_cast<uint64_t>(std::ceil(schedule_.count_until(until_s)));
-  return due > next_index_ ? (due - next_index_ + plan_.threads - 1) / plan_.threads : 0;
+  if (!plan_.open_loop()) return 0;
+  const auto own_before = [this](double count) {  // of the first `count` of the schedule
+    const auto all = static_cast<uint64_t>(std::ceil(count));
+    return all > number_ ? (all - number_ - 1) / plan_.threads + 1 : 0;
+  };
+  const uint64_t due =
+      own_before(schedule_.count_until(static_cast<double>(end_ns_ - control_.begin_ns) / 1e9));
+  const uint64_t done = std::max(own_before(schedule_.count_until(plan_.warmup_s)),
+                                 (next_index_ - number_) / plan_.threads);
+  return due > done ? due - done : 0;
 }
 
 // --- small things ---

@@ -75,18 +75,26 @@ class Worker {
   Connection* pop_available();
   void make_available(Connection& connection);
   uint64_t count_unsent() const;
+  int64_t due_ns(uint64_t index);
 
   // connections.cc
-  void open_slot(Connection& connection);  // connects, or waits for a request to connect for
-  void connect(Connection& connection);
+  // A slot in a port gate whose turn it is may pass it; the others wait behind it.
+  enum class Gate { wait, pass };
+  // Connects, or waits for a request to connect for.
+  void open_slot(Connection& connection, Gate gate = Gate::wait);
+  void connect(Connection& connection, Gate gate);
   void on_connect(Connection& connection, int result);
   void connect_failed(Connection& connection, std::string_view phase, std::string_view name);
+  void no_port(Connection& connection);         // EADDRNOTAVAIL
   void end_connection(Connection& connection);  // after the last answer
   void drop_socket(Connection& connection);     // closes, whatever is under way
   void lose_connection(Connection& connection, std::string_view phase, std::string_view name);
   void reopen(Connection& connection);
   void plan_retry(Connection& connection, int64_t delay_ns);
   void try_again();
+  void retry(Connection& connection, Gate gate);
+  void give_back_request(Connection& connection);
+  void end_lost_time(Connection& connection);
   bool wanted(const Connection& connection) const;
   bool keeps_going(const Connection& connection) const;  // may take another request
 
@@ -127,8 +135,7 @@ class Worker {
   std::unique_ptr<net::BufferRing> buffers_;
   std::vector<std::unique_ptr<Connection>> connections_;
   Connector connector_;
-  PortGate gate_;
-  bool gate_passes_ = false;  // while the slot connects whose turn it is
+  std::vector<PortGate> gates_;  // by target: ports run out toward one destination
   std::priority_queue<Retry> retries_;
   std::vector<uint32_t> without_buffer_;  // receives that found no buffer
   std::vector<KnownHead> known_heads_;

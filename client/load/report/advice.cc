@@ -16,6 +16,7 @@ struct Advice {
 constexpr std::array kAdvice{
     Advice{"connect", "ECONNREFUSED", "nobody listens there: is the server up?"},
     Advice{"connect", "EADDRNOTAVAIL", "no ephemeral port left: see below"},
+    Advice{"bind", "EADDRNOTAVAIL", "the --source address has left this host"},
     Advice{"connect", "EADDRINUSE", "the source port is taken: --source without its own port"},
     Advice{"connect", "ETIMEDOUT", "SYNs are dropped: full accept queue or firewall"},
     Advice{"connect", "EHOSTUNREACH", "no route to the host, or it is down"},

@@ -22,6 +22,7 @@ constexpr std::array kColumns{"at_s",
                               "errors",
                               "connections_opened",
                               "connected",
+                              "lost",
                               "planned_rate_per_s",
                               "p50_us",
                               "p90_us",
@@ -93,6 +94,7 @@ std::string csv_row(const SecondRow& row, bool exhausted) {
                                  cell(row.errors),
                                  cell(row.connections_opened),
                                  cell(row.connected),
+                                 cell(row.lost),
                                  cell(row.planned_rate_per_s)};
   add_latency(cells, row.latency);
   cells.push_back(cell(row.client_cpu_s));

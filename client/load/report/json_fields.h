@@ -156,6 +156,7 @@ void visit(Visitor& v, Field<Visitor, SecondRow> row) {
   v("errors", row.errors);
   v("connections_opened", row.connections_opened);
   v("connected", row.connected);
+  v("lost", row.lost);
   v("planned_rate_per_s", row.planned_rate_per_s);
   v("latency_ns", row.latency);
   v("client_cpu_s", row.client_cpu_s);

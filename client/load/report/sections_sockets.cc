@@ -58,12 +58,14 @@ std::string numbered(const std::vector<std::string>& items) {
   return text + ".";
 }
 
-std::string holders_text(const SocketSample& at, uint64_t total) {
+std::string holders_text(const SocketSample& at, uint64_t total, unsigned destinations) {
   std::vector<std::string> holders{
       fmt::format("{} in TIME_WAIT on this side", grouped(at.time_wait)),
       fmt::format("{} in established connections", grouped(at.established))};
+  // Toward several destinations, ports_free is what the fullest one has left, times their number.
   const uint64_t known = at.time_wait + at.established + at.ports_free;
-  if (total > known) holders.push_back(fmt::format("{} elsewhere", grouped(total - known)));
+  if (total > known && destinations == 1)
+    holders.push_back(fmt::format("{} elsewhere", grouped(total - known)));
   return fmt::format("{}", fmt::join(holders, ", "));
 }
 
@@ -107,7 +109,7 @@ std::vector<std::string> exhaustion_paragraphs(const Exhaustion& exhaustion,
       fmt::format("Ephemeral ports ran out {}: connect() found none (EADDRNOTAVAIL) among {} ({}).",
                   moment_text(exhaustion.at_s), grouped(total), range_text(facts));
   if (at.valid) {
-    text += fmt::format(" Where they are: {}.", holders_text(at, total));
+    text += fmt::format(" Where they are: {}.", holders_text(at, total, facts.destinations));
     if (at.next_free_in_s > 0) {
       text += fmt::format(" The next comes free in {}.", seconds_text(at.next_free_in_s));
     }

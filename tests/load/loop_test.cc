@@ -84,6 +84,35 @@ TEST_F(LoopTest, a_ramp_of_connections_is_followed) {
   EXPECT_EQ(run.count("errors_total"), 0U);
 }
 
+// Those that leave have not asked the server to close, so nobody waits for it.
+TEST_F(LoopTest, a_ramp_down_closes_what_the_server_would_not) {
+  serve();
+  const LoadRun run = load({"--ramp", "10:1:2s", "--timeout", "1s", "--close-by", "server",
+                            "--requests-per-connection", "1000000", url()});
+  EXPECT_EQ(run.errors("close"), 0U) << run.json.at("errors");
+}
+
+TEST_F(LoopTest, a_backlog_of_the_warm_up_is_not_counted) {
+  const ScriptedServer scripted({pause_ms(100), send_bytes(ok_reply())});
+  const LoadRun run = load({"-c", "1", "-r", "100", "--warmup", "1s", "-d", "1s", scripted.url()});
+  EXPECT_LE(run.count("unsent"), 100U);
+}
+
+TEST_F(LoopTest, what_was_due_and_not_sent_counts_with_requests_too) {
+  const ScriptedServer scripted({pause_ms(100), send_bytes(ok_reply())});
+  const LoadRun run = load({"-c", "1", "-r", "100", "-n", "1000", "-d", "1s", scripted.url()});
+  EXPECT_GT(run.count("unsent"), 50U);
+  EXPECT_LE(run.count("unsent"), 100U);
+}
+
+// Slots that are between two connections are not lost.
+TEST_F(LoopTest, nothing_is_lost_where_connections_come_and_go) {
+  const ScriptedServer scripted({send_bytes(ok_reply())});
+  const LoadRun run = load({"-c", "8", "-d", "2s", "--requests-per-connection", "5", "--close-by",
+                            "reset", "--stop-on", "lost>0", scripted.url()});
+  EXPECT_EQ(run.number("connections.lost"), 0);
+}
+
 TEST_F(LoopTest, pipelined_answers_keep_their_order) {
   tree().fill("a", 100);
   tree().fill("b", 20'000);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "common/net/address.h"
+#include "common/net/owned_fd.h"
 #include "common/net/private_network.h"
 #include "common/net/sysctl.h"
 #include "tests/support/load_test.h"
@@ -65,6 +67,39 @@ class PortsTest : public LoadTest {
     }
   }
 };
+
+// Its slots try again until the end, and the end comes.
+TEST_F(PortsTest, a_source_that_goes_away_is_an_error_and_not_the_end_of_ports) {
+  const auto ip = find_program("ip");
+  if (!ip) GTEST_SKIP() << "ip of iproute2 is not in PATH";
+  const auto address = [&ip](const char* verb) {
+    const Finished run = run_to_exit({*ip, "addr", verb, "10.9.9.9/32", "dev", "lo"});
+    ASSERT_EQ(run.status, (ExitStatus{0, 0})) << run.err;
+  };
+  address("add");
+  LoadProcess running({"--new-connection", "-r", "20", "-d", "3s", "--source", "10.9.9.9", "--live",
+                       "plain", url("/page")});
+  ASSERT_TRUE(running.wait_for_live_rows(1));
+  address("del");
+  const LoadRun run = noted(running.finish());
+  EXPECT_EQ(run.status, (ExitStatus{0, 0}));
+  EXPECT_GT(run.count("requests"), 10U);
+  EXPECT_GT(run.errors("bind", "EADDRNOTAVAIL"), 0U) << run.json.at("errors");
+  EXPECT_TRUE(run.json.at("sockets").at("exhausted_at_s").is_null());
+}
+
+// The one that tries for all the others, when ports are few, may be the one that times out.
+TEST_F(PortsTest, a_connect_that_times_out_does_not_keep_the_others_waiting) {
+  write_sysctl("net.ipv4.ip_local_port_range", "40000 40009");
+  const net::OwnedFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const net::Address address = net::Address::parse("127.0.0.1:8081").value();
+  ASSERT_EQ(::bind(listener.get(), address.data(), address.size()), 0);
+  ASSERT_EQ(::listen(listener.get(), 0), 0);  // one connection is queued, further SYNs are dropped
+  const LoadRun run =
+      load({"-c", "20", "-d", "4s", "--timeout", "500ms", "http://127.0.0.1:8081/page"});
+  // Ten ports, given back every half second: were all but the first ten to wait, there were ten.
+  EXPECT_GT(run.errors("timeout", "connect"), 20U) << run.json.at("errors");
+}
 
 TEST_F(PortsTest, a_hundred_ports_are_a_hundred_connections_and_the_end_is_foretold) {
   const LoadRun run = load({"--new-connection", "-r", "20", "-d", "10s", url("/page")});

@@ -41,6 +41,17 @@ TEST(PortGate, lets_the_others_follow_while_ports_are_found) {
   EXPECT_FALSE(gate.closed());
 }
 
+TEST(PortGate, tells_who_tries) {
+  PortGate gate(1);
+  gate.failed(kNow);
+  gate.wait(3);
+  EXPECT_EQ(gate.probing(), std::nullopt);
+  gate.next(kNow + PortGate::kRetryNs);
+  EXPECT_EQ(gate.probing(), 3U);
+  gate.found_port(kNow + PortGate::kRetryNs);
+  EXPECT_EQ(gate.probing(), std::nullopt);
+}
+
 TEST(PortGate, closes_again_for_who_finds_none) {
   PortGate gate(1);
   gate.failed(kNow);

@@ -147,6 +147,17 @@ void Worker::try_again() {
   }
 }
 
+// EADDRNOTAVAIL is known when connect() has been submitted. Who is still connecting after that has
+// a port, and the next need not wait for the answer to its SYN.
+void Worker::settle_probes() {
+  for (PortGate& gate : gates_) {
+    const auto slot = gate.probing();
+    if (slot && connections_[*slot]->state == Connection::State::connecting) {
+      gate.found_port(now_ns_);
+    }
+  }
+}
+
 void Worker::retry(Connection& connection, Gate gate) {
   connection.retry_planned = false;
   if (!wanted(connection)) return give_back_request(connection);

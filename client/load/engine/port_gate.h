@@ -23,7 +23,7 @@ class PortGate {
   // After EADDRNOTAVAIL. True when every source has been tried in a row: exhausted.
   bool failed(int64_t now_ns) {
     closed_ = true;
-    probing_ = false;
+    probing_.reset();
     if (++failures_ < sources_) {
       next_try_ns_ = now_ns;
       return false;
@@ -36,10 +36,13 @@ class PortGate {
   // After a connect() that found a port, whatever else became of it, or was never made.
   void found_port(int64_t now_ns) {
     failures_ = 0;
-    probing_ = false;
+    probing_.reset();
     next_try_ns_ = now_ns;
     if (waiting_.empty()) closed_ = false;
   }
+
+  // The slot that tries. If the kernel has not refused its connect() at once, it has a port.
+  std::optional<uint32_t> probing() const { return probing_; }
 
   // When to call next() again; none while nobody waits or an attempt is under way.
   std::optional<int64_t> due_ns() const {
@@ -52,7 +55,7 @@ class PortGate {
     if (waiting_.empty() || probing_ || now_ns < next_try_ns_) return std::nullopt;
     const uint32_t slot = waiting_.front();
     waiting_.pop_front();
-    probing_ = true;
+    probing_ = slot;
     return slot;
   }
 
@@ -61,7 +64,7 @@ class PortGate {
   unsigned sources_;
   unsigned failures_ = 0;
   bool closed_ = false;
-  bool probing_ = false;
+  std::optional<uint32_t> probing_;  // the slot whose attempt is under way
   int64_t next_try_ns_ = 0;
 };
 

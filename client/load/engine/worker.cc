@@ -108,6 +108,7 @@ void Worker::turn() {
   ring_->submit_and_wait(std::chrono::nanoseconds(std::max<int64_t>(0, left_ns)));
   now_ns_ = measure::monotonic_ns();
   ring_->for_each_completion([this](const io_uring_cqe& cqe) { on_completion(cqe); });
+  settle_probes();
   end_ns_ = control_.end_ns.load(std::memory_order_relaxed);
   if (plan_.open_loop()) dispatch_due();  // what was due before a row's end belongs to it
   hand_over_due_intervals();

@@ -92,6 +92,7 @@ class Worker {
   void reopen(Connection& connection);
   void plan_retry(Connection& connection, int64_t delay_ns);
   void try_again();
+  void settle_probes();
   void retry(Connection& connection, Gate gate);
   void give_back_request(Connection& connection);
   void end_lost_time(Connection& connection);

@@ -214,8 +214,9 @@ void Coordinator::begin() {
   if (plan_.open_loop() && plan_.requests_per_connection > 0) {
     const double rate = value_at(plan_.rate, 0) / plan_.requests_per_connection;
     const SocketSample now = tracker_->look(rate);
-    if (now.exhausted_in_s)
+    if (now.exhausted_in_s) {
       predictions_.push_back({-plan_.warmup_s, *now.exhausted_in_s - plan_.warmup_s});
+    }
   }
   abandoned_ = false;
   go_.count_down();

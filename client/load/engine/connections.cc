@@ -277,7 +277,11 @@ bool Worker::has_work() const { return may_begin() && !giving_up_ && !out_of_bud
 
 bool Worker::take_budget() {
   if (plan_.requests == 0 || now_ns_ < control_.measured_from_ns) return true;
-  return control_.budget.fetch_sub(1, std::memory_order_relaxed) > 0;
+  // Never below nothing, or what is given back would not be there to be taken.
+  int64_t left = control_.budget.load(std::memory_order_relaxed);
+  while (left > 0 && !control_.budget.compare_exchange_weak(left, left - 1)) {
+  }
+  return left > 0;
 }
 
 void Worker::take(Connection& connection, int64_t from_ns) {

@@ -31,6 +31,13 @@ void add(const Interval& from, Interval& to) {
   for (size_t i = 0; i < to.statuses.size(); ++i) to.statuses[i] += from.statuses[i];
 }
 
+void add_counts(const SecondRow& from, SecondRow& to) {
+  to.requests += from.requests;
+  to.bytes += from.bytes;
+  to.errors += from.errors;
+  to.connections_opened += from.connections_opened;
+}
+
 void add_statuses(const Interval& from, Outcome& outcome) {
   for (size_t status = 0; status < from.statuses.size(); ++status) {
     if (from.statuses[status] == 0) continue;
@@ -52,13 +59,12 @@ void Collector::collect(Outcome& outcome, const OnRow& on_row) {
       mailboxes_[worker]->give_back(std::move(interval));
     }
   }
-  while (!parts_.empty()) {
-    const auto first = parts_.begin();
-    const bool last = first->first == kNever;
-    const unsigned here = last ? ended_ : first->second.workers + ended_;
-    if (here < mailboxes_.size()) return;
-    complete_row(first->second.sum, outcome, on_row);
-    parts_.erase(first);
+  // A worker hands its rows over in order: nothing more comes for what lies before its latest.
+  const int64_t complete_until_ns =
+      *std::min_element(handed_over_ns_.begin(), handed_over_ns_.end());
+  while (!parts_.empty() && parts_.begin()->first <= complete_until_ns) {
+    complete_row(parts_.begin()->second, outcome, on_row);
+    parts_.erase(parts_.begin());
   }
 }
 
@@ -73,11 +79,9 @@ void Collector::take_in(size_t worker, const Interval& interval, Outcome& outcom
     outcome.connections.reused += interval.reused;
     return;
   }
-  ended_ += interval.last_row ? 1 : 0;
+  handed_over_ns_[worker] = interval.last_row ? kNever : interval.until_ns;
   if (interval.until_ns > control_.measured_from_ns) busy_ns_[worker] += interval.cpu_ns;
-  Part& part = parts_[interval.last_row ? kNever : interval.until_ns];
-  ++part.workers;
-  add(interval, part.sum);
+  add(interval, parts_[handed_over_ns_[worker]]);
 }
 
 void Collector::complete_row(const Interval& sum, Outcome& outcome, const OnRow& on_row) {
@@ -86,7 +90,7 @@ void Collector::complete_row(const Interval& sum, Outcome& outcome, const OnRow&
   row.at_s = seconds_from_start(sum.until_ns);
   row.length_s = static_cast<double>(sum.until_ns - row_start_ns_) / 1e9;
   row.warmup = sum.until_ns <= control_.measured_from_ns;
-  row_start_ns_ = sum.until_ns;
+  row_start_ns_ = std::max(row_start_ns_, sum.until_ns);
   row.requests = sum.requests;
   row.bytes = sum.bytes;
   row.errors = total_of(sum.errors);
@@ -119,7 +123,10 @@ void Collector::complete_row(const Interval& sum, Outcome& outcome, const OnRow&
     outcome.exhaustion->failures += sum.no_port;
     if (sum.no_port > 0) outcome.exhaustion->down_s += row.length_s;
   }
-  if (row.length_s <= 0) return;  // ended with the second
+  if (row.length_s <= 0) {  // stopped as the second ended
+    if (!outcome.seconds.empty()) add_counts(row, outcome.seconds.back());
+    return;
+  }
   on_row(row);
   outcome.seconds.push_back(row);
 }

@@ -22,7 +22,11 @@ class Collector {
 
   Collector(const Plan& plan, const Control& control,
             std::vector<std::unique_ptr<Mailbox>>& mailboxes)
-      : plan_(plan), control_(control), mailboxes_(mailboxes), busy_ns_(plan.threads) {}
+      : plan_(plan),
+        control_(control),
+        mailboxes_(mailboxes),
+        busy_ns_(plan.threads),
+        handed_over_ns_(plan.threads) {}
 
   // Takes what is there, adds it to `outcome`, and calls on_row, which may fill in what is known
   // about sockets and CPU, for each row that is complete; the row is in outcome.seconds then.
@@ -32,11 +36,6 @@ class Collector {
   void finish(Outcome& outcome) const;
 
  private:
-  struct Part {
-    Interval sum;
-    unsigned workers = 0;
-  };
-
   void take_in(size_t worker, const Interval& interval, Outcome& outcome);
   void complete_row(const Interval& sum, Outcome& outcome, const OnRow& on_row);
   double seconds_from_start(int64_t at_ns) const {
@@ -46,9 +45,9 @@ class Collector {
   const Plan& plan_;
   const Control& control_;
   std::vector<std::unique_ptr<Mailbox>>& mailboxes_;
-  std::map<int64_t, Part> parts_;  // by the end of the row; kNever: the last one
-  std::vector<int64_t> busy_ns_;   // CPU time in the measured part, by worker
-  unsigned ended_ = 0;             // workers that have handed over their last row
+  std::map<int64_t, Interval> parts_;    // summed, by the end of the row; kNever: the last one
+  std::vector<int64_t> busy_ns_;         // CPU time in the measured part, by worker
+  std::vector<int64_t> handed_over_ns_;  // the end of its latest row, by worker; kNever: the last
   int64_t row_start_ns_ = 0;
   uint64_t lost_ns_ = 0;
 };

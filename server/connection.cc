@@ -80,7 +80,10 @@ void Connection::on_received(const io_uring_cqe& cqe) {
 }
 
 void Connection::take_input(std::span<const char> bytes) {
-  if (!may_have_more_to_answer()) return;
+  if (!may_have_more_to_answer()) {
+    client_ends_ = false;
+    return;
+  }
   if (!may_answer() || input_ != nullptr) return stash(bytes);
   const size_t taken = consume(bytes);
   if (taken < bytes.size() && may_have_more_to_answer()) stash(bytes.subspan(taken));
@@ -111,7 +114,7 @@ size_t Connection::consume(std::span<const char> bytes) {
   size_t taken = 0;
   while (taken < bytes.size() && may_answer() && !yielding_) {
     if (!has_room()) {
-      flush();
+      flush_and_yield();
       continue;
     }
     if (parser_ == nullptr) parser_ = services_.parsers.take();
@@ -119,6 +122,7 @@ size_t Connection::consume(std::span<const char> bytes) {
     if (!request_is_answerable()) break;
     answer();
   }
+  if (taken < bytes.size()) client_ends_ = false;
   flush_later();
   give_back_idle_parser();
   return taken;
@@ -154,7 +158,8 @@ void Connection::pump() {
 // --- sending ---
 
 bool Connection::has_room() const {
-  return transfer_ == nullptr ||
+  if (transfer_ == nullptr) return true;
+  return !transfer_->has_file() &&
          transfer_->room() >= http::kReplyHeadBytesMax + send::Transfer::kCopiedBodyBytesMax;
 }
 
@@ -172,13 +177,17 @@ void Connection::flush() {
   CHECK(state_ == State::reading);
   if (transfer_ == nullptr) return;
   state_ = State::replying;
-  const bool has_file = transfer_->has_file();
   settle(services_.path.advance(*transfer_));
-  if (has_file && state_ == State::reading) {
-    // A file went out at once. Others get their turn before the next pipelined request.
-    yielding_ = true;
-    services_.runnable.push_back(owner_bits(id_));
-  }
+}
+
+// More requests wait behind this reply. If it was a file and went out at once, others get their
+// turn before the next one.
+void Connection::flush_and_yield() {
+  const bool has_file = transfer_ != nullptr && transfer_->has_file();
+  flush();
+  if (!has_file || state_ != State::reading) return;
+  yielding_ = true;
+  services_.runnable.push_back(owner_bits(id_));
 }
 
 // Replies leave together with those of other connections (Worker::flush_replies): more may be added
@@ -193,7 +202,7 @@ void Connection::flush_later() {
 void Connection::on_flush() {
   flush_pending_ = false;
   if (state_ != State::reading) return;
-  flush();
+  input_ == nullptr ? flush() : flush_and_yield();
   pump();
 }
 
@@ -309,8 +318,18 @@ void Connection::drain() {
 
 void Connection::abort() { close(true); }
 
+// After the last reply. A client that asked for the end sends nothing more (RFC 9112 section 9.6):
+// both directions end at once, the receive by itself, and nobody has to wake up for the client's
+// FIN. Any other client may still be sending.
 void Connection::linger() {
-  if (input_ended_ || ::shutdown(socket_.get(), SHUT_WR) < 0) return close(false);
+  const bool nothing_more = client_ends_ && input_ == nullptr;
+  if (input_ended_ || ::shutdown(socket_.get(), nothing_more ? SHUT_RDWR : SHUT_WR) < 0) {
+    return close(false);
+  }
+  if (nothing_more) {
+    receive_cancelled_ = true;
+    return close(false);
+  }
   state_ = State::lingering;
   input_.reset();
   if (!receiving_) arm_receive();

@@ -79,6 +79,7 @@ class Connection {
 
   // --- sending ---
   void flush();
+  void flush_and_yield();
   void flush_later();
   void settle(send::Outcome outcome);
   void transfer_done();
@@ -101,6 +102,7 @@ class Connection {
   bool input_ended_ : 1 = false;  // the client has sent its FIN
   bool close_after_reply_ : 1 = false;
   bool keep_alive_ : 1 = true;      // of the request being answered
+  bool client_ends_ : 1 = false;    // it asked for the end and has sent nothing since
   bool flush_pending_ : 1 = false;  // on_flush() will be called
   bool yielding_ : 1 = false;       // it had its turn; on_turn() will be called
   bool request_timed_ : 1 = false;  // the deadline is that of the request being received

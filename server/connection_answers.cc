@@ -12,6 +12,7 @@ void Connection::answer() {
   const http::Request& request = parser_->request();
   const bool whole = parser_->state() == http::RequestParser::State::complete;
   keep_alive_ = whole && request.keep_alive && !services_.draining;
+  client_ends_ = whole && !request.keep_alive;
   if (parser_->state() == http::RequestParser::State::failed) {
     return answer_with_error(parser_->error_status());
   }
@@ -89,10 +90,12 @@ void Connection::answer_with_file(const files::FileRef& file) {
     out.add_memory(body.substr(reply.body_offset, reply.body_length), file);
     return;
   }
-  send::FileRange range{file, file->name, file->fd.get(), reply.body_offset, reply.body_length};
-  if (services_.bodies_from_memory && out.add_warm_file(range)) return;
+  send::FileRange range{
+      file, file->name, file->fd.get(), reply.body_offset, reply.body_length, file->opening};
+  const bool gather =
+      services_.bodies_from_memory && range.length <= services_.memory_body_bytes_max;
+  if (gather && out.add_warm_file(range)) return;
   out.set_file(std::move(range));
-  flush();
 }
 
 void Connection::answer_with_redirect(const std::string& path) {

@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "common/cli/mistakes.h"
 
@@ -68,10 +69,30 @@ unsigned usable_cpus() {
   return static_cast<unsigned>(std::clamp(CPU_COUNT(&cpus), 1, static_cast<int>(kThreadsMax)));
 }
 
-void add_options(CLI::App& app, Options& options, std::vector<std::string>& listen) {
+// What has to be looked at when everything is parsed.
+struct Given {
+  std::vector<std::string> listen;
+  std::optional<std::string> tuning_file;
+  bool print_tuning = false;
+};
+
+void add_tuning(CLI::App& app, CLI::Option* root, Given& given) {
+  app.add_option("--tuning", given.tuning_file,
+                 "Sizes at which auto changes its mechanism, as\nbench/paths measured them; "
+                 "default: built in")
+      ->option_text("FILE");
+  const auto print = [&given, root] {
+    given.print_tuning = true;
+    root->required(false);
+  };
+  app.add_flag_callback("--print-tuning", print, "Print the tuning in force, as such a file");
+}
+
+void add_options(CLI::App& app, Options& options, Given& given) {
   app.set_version_flag("--version", "ringserve " RINGSERVE_VERSION);
-  app.add_option("ROOT", options.root, "The directory to serve")->required()->option_text(" ");
-  app.add_option("--listen", listen,
+  CLI::Option* root = app.add_option("ROOT", options.root, "The directory to serve");
+  root->required()->option_text(" ");
+  app.add_option("--listen", given.listen,
                  "Repeatable: 127.0.0.1:8080 (default), [::1]:8080,\n"
                  "0.0.0.0:80, unix:/absolute/path; port 0 takes any")
       ->option_text("ADDR")
@@ -87,6 +108,7 @@ void add_options(CLI::App& app, Options& options, std::vector<std::string>& list
                   "How bodies reach the socket; default auto:\nauto, read-write, writev, sendfile, "
                   "splice,\nuring-send, uring-splice, send-zc")
       ->option_text("NAME");
+  add_tuning(app, root, given);
   add_name_option(app, "--cork", options.cork, kCorks,
                   "How head and body share segments; default auto:\n" + list_names(kCorks))
       ->option_text("NAME");
@@ -132,6 +154,21 @@ void add_limits(CLI::App& app, Options& options) {
                "When ready, print 'listening ADDR' for each\nlistener on stdout");
 }
 
+// Reads --tuning's file; the error is a usage error, since nothing is served by other sizes than
+// those asked for.
+net::Status load_tuning(const Given& given, Options& options) {
+  if (!given.tuning_file) return {};
+  if (options.send_path != send::PathName::automatic) {
+    return net::fail(
+        fmt::format("only --send-path auto chooses by size, not {}", name_of(options.send_path)), 0,
+        "leave one of the two out");
+  }
+  auto tuning = send::load_tuning(*given.tuning_file);
+  if (!tuning) return tl::unexpected(tuning.error());
+  options.tuning = std::move(*tuning);
+  return {};
+}
+
 }  // namespace
 
 bool parse_options(int argc, char** argv, Options& options, int& exit_status) {
@@ -139,9 +176,9 @@ bool parse_options(int argc, char** argv, Options& options, int& exit_status) {
                "ringserve");
   app.get_formatter()->column_width(28);
   app.allow_extras(false);
-  std::vector<std::string> listen;
+  Given given;
   options.threads = usable_cpus();
-  add_options(app, options, listen);
+  add_options(app, options, given);
   add_limits(app, options);
   const auto usage_error = [&exit_status](const std::string& message) {
     exit_status = cli::report_usage_error("ringserve", message);
@@ -153,8 +190,16 @@ bool parse_options(int argc, char** argv, Options& options, int& exit_status) {
     exit_status = cli::report(app, error);
     return false;
   }
-  if (listen.empty()) listen.push_back("127.0.0.1:8080");
-  for (const std::string& text : listen) {
+  if (const auto status = load_tuning(given, options); !status) {
+    return usage_error("--tuning: " + status.error().message());
+  }
+  if (given.print_tuning) {
+    fmt::print("{}", send::tuning_json(options.tuning));
+    exit_status = 0;
+    return false;
+  }
+  if (given.listen.empty()) given.listen.push_back("127.0.0.1:8080");
+  for (const std::string& text : given.listen) {
     auto address = net::Address::parse(text);
     if (!address) return usage_error("--listen: " + address.error().message());
     options.listen.push_back(*address);

@@ -8,6 +8,7 @@
 #include "common/net/address.h"
 #include "server/files/site.h"
 #include "server/send/path.h"
+#include "server/send/tuning.h"
 
 namespace ringserve {
 
@@ -17,6 +18,7 @@ struct Options {
   std::string congestion;  // empty: the system's, reno on loopback addresses
   unsigned threads = 1;
   send::PathName send_path = send::PathName::automatic;
+  send::NamedTuning tuning = send::built_in_tuning();  // of auto
   send::Cork cork = send::Cork::automatic;
   std::vector<std::string> index_names = {"index.html"};
   files::FollowSymlinks follow_symlinks = files::FollowSymlinks::within;
@@ -31,8 +33,8 @@ struct Options {
   bool print_listen = false;
 };
 
-// Fills `options`, or prints what --help, --version or a mistake asks for and returns the exit
-// status in `exit_status`.
+// Fills `options`, or prints what --help, --version, --print-tuning or a mistake asks for and
+// returns the exit status in `exit_status`.
 bool parse_options(int argc, char** argv, Options& options, int& exit_status);
 
 // The names of the command line, for the start-up line.

@@ -93,6 +93,7 @@ class Server {
   void print_ready() const;
 
  private:
+  void print_tuning(std::string_view kernel_release) const;
   net::Status open_listeners(std::vector<std::vector<WorkerListener>>& per_worker);
   net::Status start_worker(WorkerConfig config, std::vector<WorkerListener> listeners);
   int wait_for_end();
@@ -194,6 +195,17 @@ net::Status Server::start() {
   return {};
 }
 
+void Server::print_tuning(std::string_view kernel_release) const {
+  const send::NamedTuning& tuning = options_.tuning;
+  fmt::print(stderr, "ringserve: tuning {}\n", send::describe(tuning));
+  if (tuning.is_file && tuning.measured.kernel != kernel_release) {
+    fmt::print(stderr,
+               "ringserve: warning: {} was measured on Linux {}, this is Linux {}; run "
+               "bench/paths --tuning FILE again\n",
+               tuning.name, tuning.measured.kernel, kernel_release);
+  }
+}
+
 void Server::print_ready() const {
   std::string addresses;
   for (const net::Address& address : addresses_) {
@@ -210,6 +222,7 @@ void Server::print_ready() const {
              options_.threads == 1 ? "" : "s", kernel.release, first.features(),
              name_of(options_.send_path), name_of(options_.cork),
              first.watches_files() ? "inotify" : "revalidated twice a second");
+  if (options_.send_path == send::PathName::automatic) print_tuning(kernel.release);
   if (!options_.print_listen) return;
   for (const net::Address& address : addresses_) fmt::print("listening {}\n", address.text());
   std::fflush(stdout);

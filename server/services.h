@@ -59,6 +59,7 @@ struct Services {
   std::vector<uint64_t>& to_flush;  // and of those whose replies leave when the turn ends
   Timeouts timeouts;
   bool bodies_from_memory = true;
+  uint64_t memory_body_bytes_max = 0;  // longer ones never leave from memory
   bool serve_hidden = false;
 
   int64_t now_ms = 0;     // CLOCK_MONOTONIC, of this turn of the loop

@@ -73,6 +73,7 @@ net::Status Worker::set_up(std::vector<WorkerListener> listeners) {
   site_options.follow_symlinks = options.follow_symlinks;
   site_options.open_files_max = config_.open_files;
   site_options.memory_cache_bytes = path.bodies_from_memory ? config_.memory_cache_bytes : 0;
+  site_options.memory_body_bytes_max = options.tuning.tuning.memory_body_bytes_max;
   site_options.media_types = config_.media_types;
   site_options.describe = [](const files::File& file, std::string_view content_type) {
     return http::entity_fields(content_type, file.mtime_s, file.etag);
@@ -83,15 +84,15 @@ net::Status Worker::set_up(std::vector<WorkerListener> listeners) {
 
   timers_ = std::make_unique<TimerWheel>(0);
   preamble_ = std::make_unique<http::Preamble>("ringserve");
-  path_context_.reset(
-      new send::PathContext{*ring_, options.cork, *pipes_, send_buffers_.get(), runnable_});
+  path_context_.reset(new send::PathContext{*ring_, options.cork, *pipes_, send_buffers_.get(),
+                                            runnable_, options.tuning.tuning});
   path_ = send::make_path(options.send_path, *path_context_);
   const Timeouts timeouts{int64_t{1000} * options.header_timeout_s,
                           int64_t{1000} * options.idle_timeout_s,
                           int64_t{1000} * options.send_timeout_s};
   services_.reset(new Services{*ring_, *receive_buffers_, *timers_, *site_, *path_, *preamble_,
                                runnable_, to_flush_, timeouts, path.bodies_from_memory,
-                               options.hidden});
+                               options.tuning.tuning.memory_body_bytes_max, options.hidden});
   for (WorkerListener& listener : listeners) listeners_.push_back({std::move(listener)});
   return {};
 }

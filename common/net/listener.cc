@@ -128,13 +128,13 @@ Result<ListenGroup> listen_on_unix(const Address& address, unsigned count) {
 // With SO_REUSEPORT a second server of the same user would join the group and silently take half
 // of the connections. A bind and listen without it fails if anybody has the port; it also picks
 // the port when 0 was asked for.
-Result<Address> reserve_port(const Address& wanted, const std::string& congestion) {
-  auto probe = bound_tcp_socket(wanted, congestion, false);
-  if (!probe) return tl::unexpected(probe.error());
-  if (auto status = start_listening(probe->get(), wanted); !status) {
+Result<OwnedFd> listen_alone(const Address& wanted, const std::string& congestion) {
+  auto fd = bound_tcp_socket(wanted, congestion, false);
+  if (!fd) return fd;
+  if (auto status = start_listening(fd->get(), wanted); !status) {
     return tl::unexpected(status.error());
   }
-  return Address::of_socket(probe->get());
+  return fd;
 }
 
 }  // namespace
@@ -148,11 +148,18 @@ unsigned accept_queue_max(unsigned sockets) {
 Result<ListenGroup> listen_on(const Address& wanted, unsigned count,
                               const std::string& congestion) {
   if (wanted.is_unix()) return listen_on_unix(wanted, count);
-  auto address = reserve_port(wanted, congestion);
+  auto alone = listen_alone(wanted, congestion);
+  if (!alone) return tl::unexpected(alone.error());
+  const auto address = Address::of_socket(alone->get());
   if (!address) return tl::unexpected(address.error());
   ListenGroup group{*address, {}};
+  if (count == 1) {
+    group.sockets.push_back(std::move(*alone));
+    return group;
+  }
+  alone->reset();  // whoever has connected meanwhile is reset: it is a moment
   while (group.sockets.size() < count) {
-    auto fd = bound_tcp_socket(*address, congestion, count > 1);
+    auto fd = bound_tcp_socket(*address, congestion, true);
     if (!fd) return tl::unexpected(fd.error());
     if (auto status = start_listening(fd->get(), *address); !status) {
       return tl::unexpected(status.error());

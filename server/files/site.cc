@@ -84,7 +84,12 @@ Site::Site(SiteOptions options, net::OwnedFd root)
 const FileRef* Site::find_cached(std::string_view path, int64_t now_ms) {
   const Cache::Entry* entry = cache_.find(path);
   if (entry == nullptr || !cache_.is_trusted(*entry, now_ms)) return nullptr;
-  return is_unchanged(*entry->file) ? &entry->file : nullptr;
+  // A change of a watched file is announced; looking as well, once a tick of the clock, is for the
+  // announcement that is still on its way.
+  if (entry->watched && entry->file->looked_at_ms == now_ms) return &entry->file;
+  if (!is_unchanged(*entry->file)) return nullptr;
+  entry->file->looked_at_ms = now_ms;
+  return &entry->file;
 }
 
 void Site::find(std::string_view path, int64_t now_ms, Lookup& lookup) {
@@ -196,14 +201,15 @@ void Site::take(Lookup& lookup, net::OwnedFd fd, int64_t now_ms) {
 }
 
 // A watch protects a file only if it was there before the file was looked at: so the first look
-// sets the watches, and the second, which finds the same file, relies on them.
+// sets the watches, and the second, at the next request, finds the same file and relies on them.
 void Site::trust(Cache::Entry& entry, const Lookup& lookup, bool seen_before, int64_t now_ms) {
-  const bool watched = !entry.file->has_other_names && is_plain_path(entry.file->name) &&
-                       watcher_.watch_path(entry.file->name) && seen_before &&
-                       cache_.changes() == lookup.changes_at_start;
-  entry.watched = watched;
+  const bool can_be_watched = !entry.file->has_other_names && is_plain_path(entry.file->name) &&
+                              watcher_.watch_path(entry.file->name);
+  entry.watched = can_be_watched && seen_before && cache_.changes() == lookup.changes_at_start;
   entry.epoch = cache_.epoch();
-  entry.trusted_until_ms = now_ms + (watched ? kWatchedRevalidateMs : kRevalidateMs);
+  int64_t trusted_ms = can_be_watched ? 0 : kRevalidateMs;
+  if (entry.watched) trusted_ms = kWatchedRevalidateMs;
+  entry.trusted_until_ms = now_ms + trusted_ms;
 }
 
 // No link on it and no mount (a file may be bind-mounted from elsewhere): what inotify can see.
@@ -215,9 +221,10 @@ bool Site::is_plain_path(const std::string& name) const {
   return net::OwnedFd(open_beneath(root_.get(), name, how)).valid();
 }
 
-FileRef Site::make_file(net::OwnedFd fd, const struct stat& facts, const std::string& name) const {
+FileRef Site::make_file(net::OwnedFd fd, const struct stat& facts, const std::string& name) {
   auto file = std::make_shared<File>();
   file->fd = std::move(fd);
+  file->opening = ++openings_;
   file->name = name;
   file->identity = Identity::of(facts);
   file->size_bytes = static_cast<uint64_t>(facts.st_size);
@@ -231,7 +238,8 @@ FileRef Site::make_file(net::OwnedFd fd, const struct stat& facts, const std::st
 // Reads a small file into memory if that needs no disk (RWF_NOWAIT) and the file is the same
 // before and after. Cold pages come in with the response that needs them; the next one finds them.
 void Site::load_body(File& file) {
-  if (options_.memory_cache_bytes == 0 || file.size_bytes > kMemoryBodyBytesMax) return;
+  if (options_.memory_cache_bytes == 0) return;
+  if (file.size_bytes > options_.memory_body_bytes_max) return;
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME, &now);
   if (in_ns(now) - file.identity.ctime_ns < kRacyChangeNs) return;

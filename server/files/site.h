@@ -27,7 +27,9 @@ struct SiteOptions {
   std::vector<std::string> index_names = {"index.html"};
   FollowSymlinks follow_symlinks = FollowSymlinks::within;
   size_t memory_cache_bytes = 0;  // of bodies, for this worker
-  size_t open_files_max = 1;      // descriptors the cache may hold, for this worker
+  // A body up to this size may be kept in memory and sent together with its head.
+  uint64_t memory_body_bytes_max = 0;
+  size_t open_files_max = 1;  // descriptors the cache may hold, for this worker
   const MediaTypes* media_types = nullptr;
   // Text to keep beside each file; the server puts the reply's entity fields there.
   std::function<std::string(const File&, std::string_view content_type)> describe;
@@ -60,9 +62,6 @@ struct Lookup {
 
 class Site {
  public:
-  // A body up to this size may be kept in memory and sent together with its head.
-  static constexpr uint64_t kMemoryBodyBytesMax = 64 * 1024;
-
   static net::Result<std::unique_ptr<Site>> open(SiteOptions options);
 
   // The file of a path that may be answered without a look at the disk; null if there is none.
@@ -87,7 +86,7 @@ class Site {
   void try_open(Lookup& lookup, int64_t now_ms);
   void take(Lookup& lookup, net::OwnedFd fd, int64_t now_ms);
   void open_failed(Lookup& lookup, int error, int64_t now_ms);
-  FileRef make_file(net::OwnedFd fd, const struct stat& facts, const std::string& name) const;
+  FileRef make_file(net::OwnedFd fd, const struct stat& facts, const std::string& name);
   void trust(Cache::Entry& entry, const Lookup& lookup, bool seen_before, int64_t now_ms);
   bool is_plain_path(const std::string& name) const;
   bool is_unchanged(File& file);
@@ -99,6 +98,7 @@ class Site {
   std::string real_root_;
   Watcher watcher_;
   Cache cache_;
+  uint64_t openings_ = 0;
 };
 
 }  // namespace ringserve::files

@@ -1,50 +1,14 @@
-// What users get. Memory leaves in one gathered send. A file part goes by splice through a large
-// pipe, or by sendfile where no pipe is free. Before each window of a file its pages are asked for
-// (cachestat(2)); absent ones are read in by the ring while other connections are served, so that
-// neither call waits for a disk.
-#include <sys/syscall.h>
-#include <unistd.h>
-
-#include <cerrno>
-
+// What users get. Memory leaves in one gathered send. A file part goes by sendfile or by splice
+// through a large pipe, as the tuning says for its length; by sendfile too where no pipe is free.
+// Before each window of a file its pages are asked for (cachestat(2)); absent ones are read in by
+// the ring while other connections are served, so that neither call waits for a disk.
+#include "server/send/page_cache.h"
 #include "server/send/paths.h"
 
 namespace ringserve::send {
 namespace {
 
-// <linux/mman.h> of Linux 6.5; older headers lack it.
-constexpr long kSysCachestat = 451;
-struct CachestatRange {
-  uint64_t offset, length;
-};
-struct Cachestat {
-  uint64_t cached, dirty, writeback, evicted, recently_evicted;  // pages
-};
-
-constexpr uint64_t kPageBytes = 4096;
 constexpr uint64_t kWindowBytes = kTurnBytesMax;
-constexpr uint64_t kProbeStepBytes = 32 * 1024;
-
-bool is_cached_at(int fd, uint64_t offset) {
-  char byte = 0;
-  iovec part{&byte, 1};
-  return ::preadv2(fd, &part, 1, static_cast<off_t>(offset), RWF_NOWAIT) >= 0 || errno != EAGAIN;
-}
-
-// Whether the bytes are in the page cache. cachestat(2) counts every page, but only for a user who
-// owns the file or may write to it, and since Linux 6.5; for others, RWF_NOWAIT reads one byte here
-// and there: the page cache fills and empties in longer runs than the step.
-bool is_cached(int fd, uint64_t offset, uint64_t length) {
-  const CachestatRange range{offset, length};
-  Cachestat pages{};
-  if (::syscall(kSysCachestat, fd, &range, &pages, 0) == 0) {
-    return pages.cached > (offset + length - 1) / kPageBytes - offset / kPageBytes;
-  }
-  for (uint64_t at = offset; at < offset + length; at += kProbeStepBytes) {
-    if (!is_cached_at(fd, at)) return false;
-  }
-  return is_cached_at(fd, offset + length - 1);
-}
 
 class Auto final : public Path {
  public:
@@ -53,6 +17,8 @@ class Auto final : public Path {
   Outcome advance(Transfer& transfer) override {
     if (!transfer.has_file()) return send_memory(transfer, false);
     CorkScope::begin(context_, transfer);
+    uint64_t& part_bytes = transfer.state.part_bytes;
+    if (part_bytes == 0) part_bytes = transfer.file().length;
     Outcome outcome;
     uint64_t left = kTurnBytesMax;
     while (transfer.has_file()) {
@@ -67,9 +33,7 @@ class Auto final : public Path {
       outcome = send_memory(transfer, CorkScope::more(context_, transfer));
       if (outcome.progress != Progress::done) break;
       uint64_t moved = 0;
-      const FileRange& file = transfer.file();
-      const uint64_t warm = transfer.state.warm_until - file.offset;
-      outcome = splice_step(context_, transfer, std::min({left, file.length, warm}), moved);
+      outcome = step(transfer, left, moved);
       transfer.file_sent(moved);
       left -= std::min(left, moved);
       if (outcome.progress != Progress::done) break;
@@ -88,15 +52,26 @@ class Auto final : public Path {
   void release(Transfer& transfer) override { release_pipe(context_, transfer); }
 
  private:
+  // The tuning is asked by the length of the whole part, so that a response keeps to one path.
+  Outcome step(Transfer& transfer, uint64_t bytes_max, uint64_t& moved) {
+    const FileRange& file = transfer.file();
+    const uint64_t warm = transfer.state.warm_until - file.offset;
+    bytes_max = std::min({bytes_max, file.length, warm});
+    if (context_.tuning.path_for(transfer.state.part_bytes) == FilePath::sendfile) {
+      return sendfile_step(transfer, bytes_max, moved);
+    }
+    return splice_step(context_, transfer, bytes_max, moved);
+  }
+
   static uint64_t window_end(const FileRange& file) {
     return file.offset + std::min(file.length, kWindowBytes);
   }
 
-  static bool is_warm(Transfer& transfer) {
+  bool is_warm(Transfer& transfer) {
     const FileRange& file = transfer.file();
     uint64_t& warm_until = transfer.state.warm_until;
     if (file.offset < warm_until) return true;
-    if (!is_cached(file.fd, file.offset, window_end(file) - file.offset)) return false;
+    if (!page_cache_.has(file, file.offset, window_end(file))) return false;
     warm_until = window_end(file);
     return true;
   }
@@ -111,6 +86,7 @@ class Auto final : public Path {
     });
   }
 
+  PageCache page_cache_;
   std::unique_ptr<char[]> sink_;
 };
 

@@ -17,6 +17,7 @@
 #include "server/send/buffer_pool.h"
 #include "server/send/pipe_pool.h"
 #include "server/send/transfer.h"
+#include "server/send/tuning.h"
 
 namespace ringserve::send {
 
@@ -79,6 +80,7 @@ struct PathContext {
   PipePool& pipes;
   BufferPool* buffers;              // null for paths that need none
   std::vector<uint64_t>& runnable;  // owners to be given a turn
+  const Tuning& tuning;             // of auto
   std::deque<uint64_t> starved{};   // owners waiting for a buffer, first come first served
   Counters counters{};
 

@@ -23,6 +23,7 @@ struct FileRange {
   int fd = -1;
   uint64_t offset = 0;  // bytes
   uint64_t length = 0;  // bytes still to send
+  uint64_t opening = 0;  // tells this opening of a file from all others, before and after
 };
 
 class Transfer {
@@ -94,6 +95,7 @@ class Transfer {
     uint32_t buffered_bytes = 0;  // of the file in that buffer, not yet sent
     uint32_t buffer_offset = 0;   // where in the buffer they begin
     std::array<int, kZeroCopyBuffersMax> pinned = {-1, -1, -1, -1};  // until their notification
+    uint64_t part_bytes = 0;  // of the file, before any of it was sent
     uint64_t warm_until = 0;  // offset in the file up to which pages were asked for
     int pending_error = 0;    // errno of one half of a linked pair
     bool corked = false;

@@ -34,11 +34,26 @@ class OptionsTest : public ServerTest {
 TEST_F(OptionsTest, help_names_every_option) {
   const Finished run = run_ringserve({"--help"});
   EXPECT_EQ(run.status, (ExitStatus{0, 0}));
-  for (const char* option :
-       {"--listen", "--threads", "--send-path", "--cork", "--index", "--follow-symlinks",
-        "--hidden", "--memory-cache", "--open-files", "--max-connections", "--drain-timeout-s",
-        "--print-listen", "--header-timeout-s", "--idle-timeout-s", "--send-timeout-s", "--version",
-        "--help", "ROOT"}) {
+  for (const char* option : {"--listen",
+                             "--threads",
+                             "--send-path",
+                             "--cork",
+                             "--index",
+                             "--follow-symlinks",
+                             "--hidden",
+                             "--memory-cache",
+                             "--open-files",
+                             "--max-connections",
+                             "--drain-timeout-s",
+                             "--print-listen",
+                             "--header-timeout-s",
+                             "--idle-timeout-s",
+                             "--send-timeout-s",
+                             "--tuning",
+                             "--print-tuning",
+                             "--version",
+                             "--help",
+                             "ROOT"}) {
     EXPECT_NE(run.out.find(option), std::string::npos) << option;
   }
   for (const char* path : kSendPaths) EXPECT_NE(run.out.find(path), std::string::npos) << path;

@@ -1,20 +1,20 @@
 """The load generators that are compared: how each is called, and what its output says.
 
 Each runs to its own end on CLIENT_CPU. A generator that met an error has not measured what was
-asked for: ClientFailed.
+asked for: SampleFailed.
 """
 
 import dataclasses
 import json
 import pathlib
 import re
-import resource
 
-from measuring import ClientFailed, run_client
+from harness.loads import UNITS, run_client
+from harness.process import ended_children_cpu_s
+from harness.sample import SampleFailed
 
 PACKAGES = {"wrk": "wrk", "h2load": "nghttp2-client"}
 VERSION_OPTIONS = {"wrk": "-v", "h2load": "--version"}
-BINARY_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 WRK_TIMEOUT_S = 30  # its own 2 s could end a download
 
 
@@ -41,7 +41,7 @@ class Ringload:
                     "-c", str(connections), *self.options, *map(str, options), url])
         report = json.loads(self.json.read_text())
         if report["errors_total"] > 0:
-            raise ClientFailed(f"ringload on {url}: {report['errors']}")
+            raise SampleFailed(f"ringload on {url}: {report['errors']}")
         return report
 
     def load(self, url, connections, seconds, body_size):
@@ -62,11 +62,11 @@ class Wrk:
                              f"--timeout={WRK_TIMEOUT_S}s", url])
         for trouble in ("Socket errors", "Non-2xx"):
             if trouble in output:
-                raise ClientFailed(f"wrk on {url}: " + " ".join(output.split()))
+                raise SampleFailed(f"wrk on {url}: " + " ".join(output.split()))
         requests, number, unit = find(
             r"(\d+) requests in [^,]+, ([\d.]+)([KMGT]?)B read", output, self.name)
         rate, = find(r"Requests/sec:\s+([\d.]+)", output, self.name)
-        return Load(int(requests), round(float(number) * BINARY_UNITS[unit]), float(rate))
+        return Load(int(requests), round(float(number) * UNITS[unit]), float(rate))
 
 
 class H2load:
@@ -81,7 +81,7 @@ class H2load:
             r"(\d+) done, (\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout",
             output, self.name))
         if failed or errored or timeout or succeeded != done:
-            raise ClientFailed(f"h2load on {url}: " + " ".join(output.split()))
+            raise SampleFailed(f"h2load on {url}: " + " ".join(output.split()))
         rate, = find(r"finished in [^,]+, ([\d.]+) req/s", output, self.name)
         size, = find(r"traffic: \S+ \((\d+)\) total", output, self.name)
         return Load(done, int(size), float(rate))
@@ -90,7 +90,7 @@ class H2load:
 def find(pattern, output, name):
     found = re.search(pattern, output)
     if not found:
-        raise ClientFailed(f"{name} printed something else than expected: " + output.strip())
+        raise SampleFailed(f"{name} printed something else than expected: " + output.strip())
     return found.groups()
 
 
@@ -102,11 +102,5 @@ def load(generator, server, path, connections, seconds, body_size):
     done.client_cpu_s = ended_children_cpu_s() - client_cpu
     done.server_cpu_s = server.cpu_s() - server_cpu
     if done.requests == 0:
-        raise ClientFailed(f"{generator.name} had no answer within {seconds} s")
+        raise SampleFailed(f"{generator.name} had no answer within {seconds} s")
     return done
-
-
-def ended_children_cpu_s():
-    """Of children that were waited for; a running server is not among them."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime

@@ -6,18 +6,19 @@ The server is always ringserve with one thread; the generators take turns in loa
 import dataclasses
 import typing
 
+from harness import sample, servers
+from harness.progress import say, short
+from harness.site import KIB, MIB
+
 import crowding
 from generators import H2load, Ringload, Wrk, load
-from measuring import alternate, ratios, say, short
-from servers import Launcher
-from workloads import CONNECTIONS, FILE_SIZES, LARGE_PATH, SMALL_PATH, WARM_SECONDS, Figure
+from measuring import Figure, alternate, ratios, say_sample
 
-MEDIUM_PATH = "/medium-1MiB.bin"
-SIZES = {**FILE_SIZES, MEDIUM_PATH: 1 << 20}
+CONNECTIONS, WARM_SECONDS = 64, 1
 LARGE_CONNECTIONS = 4
 CAPACITY_SECONDS = 2
 LOW_RATE_PER_S = 1000
-SECONDS_MAX = 120  # measuring.CLIENT_DEADLINE_S ends a generator that hangs
+SECONDS_MAX = 100  # harness.loads.CLIENT_DEADLINE_S ends a generator that hangs
 TRACKED_SECONDS, TRACKED_CONNECTIONS, TRACKED_RATE_PER_S = 10, 4, 100
 
 
@@ -25,15 +26,18 @@ TRACKED_SECONDS, TRACKED_CONNECTIONS, TRACKED_RATE_PER_S = 10, 4, 100
 class Setting:
     """What every workload is given."""
     tools: object  # directory of ringload and ringserve
-    root: object
+    site: object
     work: object
+    congestion: str
     rivals: dict  # of the installed ones, name and path of the program
     rounds: int
     seconds: int
     noise: object
 
-    def launcher(self):
-        return Launcher(self.tools / "ringserve", self.root, self.work)
+    def server(self):
+        """To be used with `with`; in the network namespace of whoever calls."""
+        return servers.Server(servers.ringserve(self.tools / "ringserve"), self.site.root,
+                              self.work, servers.Demand(CONNECTIONS))
 
     def ringload(self, *options):
         return Ringload(self.tools / "ringload", self.work, *options)
@@ -64,24 +68,23 @@ def take_turns(contenders, setting):
 
 def small(setting):
     """1 KiB, keep-alive, 64 connections"""
-    with setting.launcher() as launcher:
-        server = launcher.ringserve_with()
-
+    with setting.server() as server:
         def contender(generator):
             return Contender(generator.name, server,
-                             lambda seconds: per_request(generator, server, seconds))
+                             lambda seconds: per_request(
+                                 generator, server, setting.site.file(KIB), seconds))
 
         samples = take_turns([contender(setting.ringload()),
                               *(contender(setting.rival(name)) for name in setting.rivals)],
                              setting)
     return samples, [
         Figure(f"1 KiB: client CPU per request, ringload / {name}", True, 0.85,
-               ratios(samples, "client CPU µs/req", "ringload", [name], min))
+               ratios(samples, "client CPU µs/req", "ringload", name))
         for name in setting.rivals]
 
 
-def per_request(generator, server, seconds):
-    done = load(generator, server, SMALL_PATH, CONNECTIONS, seconds, SIZES[SMALL_PATH])
+def per_request(generator, server, path, seconds):
+    done = load(generator, server, path, CONNECTIONS, seconds, KIB)
     return {"client CPU µs/req": done.client_cpu_s / done.requests * 1e6,
             "server CPU µs/req": done.server_cpu_s / done.requests * 1e6,
             "req/s": done.rate_per_s}
@@ -94,24 +97,23 @@ def large(setting):
     if "wrk" in setting.rivals:
         generators["wrk"] = setting.rival("wrk")
     samples, figures = {}, []
-    for size, path in {"1 MiB": MEDIUM_PATH, "100 MiB": LARGE_PATH}.items():
-        with setting.launcher() as launcher:
-            server = launcher.ringserve_with()
-
+    for size, size_bytes in {"1 MiB": MIB, "100 MiB": 100 * MIB}.items():
+        path = setting.site.file(size_bytes)
+        with setting.server() as server:
             def contender(name):
                 return Contender(f"{size} {name}", server, lambda seconds: per_byte(
-                    generators[name], server, path, seconds))
+                    generators[name], server, path, size_bytes, seconds))
 
             samples |= take_turns([contender(name) for name in generators], setting)
         if "wrk" in generators:
             figures.append(Figure(
                 f"{size}: bytes per client CPU second, ringload / wrk", False, 2,
-                ratios(samples, "GB/client CPU-s", f"{size} discard", [f"{size} wrk"], max)))
+                ratios(samples, "GB/client CPU-s", f"{size} discard", f"{size} wrk")))
     return samples, figures
 
 
-def per_byte(generator, server, path, seconds):
-    done = load(generator, server, path, LARGE_CONNECTIONS, seconds, SIZES[path])
+def per_byte(generator, server, path, size_bytes, seconds):
+    done = load(generator, server, path, LARGE_CONNECTIONS, seconds, size_bytes)
     gigabytes = done.bytes / 1e9
     return {"GB/client CPU-s": gigabytes / done.client_cpu_s,
             "GB/server CPU-s": gigabytes / done.server_cpu_s,
@@ -120,10 +122,9 @@ def per_byte(generator, server, path, seconds):
 
 def rate(setting):
     """1 KiB, open loop, 64 connections: at half the capacity, and at 1000/s"""
-    with setting.launcher() as launcher:
-        server = launcher.ringserve_with()
-        ringload = setting.ringload()
-        closed = ringload.report(server.url(SMALL_PATH), CONNECTIONS,
+    with setting.server() as server:
+        ringload, path = setting.ringload(), setting.site.file(KIB)
+        closed = ringload.report(server.url(path), CONNECTIONS,
                                  "--warmup", f"{WARM_SECONDS}s", "-d", f"{CAPACITY_SECONDS}s")
         capacity = closed["rate_per_s"]
         say(f"  capacity, by a closed loop: {short(capacity)} req/s")
@@ -131,7 +132,7 @@ def rate(setting):
 
         def contender(name):
             return Contender(name, server, lambda seconds: on_schedule(
-                ringload, server, wanted[name], seconds))
+                ringload, server.url(path), wanted[name], seconds))
 
         samples = take_turns([contender(name) for name in wanted], setting)
     figures = []
@@ -143,10 +144,10 @@ def rate(setting):
     return samples, figures
 
 
-def on_schedule(ringload, server, wanted, seconds):
+def on_schedule(ringload, url, wanted, seconds):
     """An answer that came after the end counts for the rate: it was asked for in time. One that
     never came, or was never asked for, does not."""
-    report = ringload.report(server.url(SMALL_PATH), CONNECTIONS, "--rate", wanted,
+    report = ringload.report(url, CONNECTIONS, "--rate", wanted,
                              "-d", f"{seconds}s")
     achieved = (report["requests"] + report["answered_late"]) / report["duration_s"]
     late, latency = report["schedule_error_us"], report["latency_us"]
@@ -160,21 +161,20 @@ def tracking(setting):
     """what ringload's looking at the sockets costs at 28,000 in TIME_WAIT, 100 req/s"""
     samples = []
     for number in range(setting.rounds):
-        with crowding.private_namespace(), setting.launcher() as launcher:
-            server = launcher.ringserve_with()
-            crowding.fill(setting.ringload(), server.url(SMALL_PATH))
-            samples.append(setting.noise.watch(server, lambda: looking(setting, server)))
-        values = ", ".join(f"{short(value)} {unit}" for unit, value in samples[-1].items())
-        say(f"  round {number + 1}/{setting.rounds}  {values}")
+        samples.append(sample.run(lambda: looking(setting), setting.congestion))
+        say_sample(number, setting.rounds, "ringload", samples[-1])
     return {"ringload": samples}, [
         Figure("tracking at 28,000 in TIME_WAIT: of one core", True, 1,
                [sample["% of one core"] for sample in samples], "%")]
 
 
-def looking(setting, server):
-    report = setting.ringload().report(
-        server.url(SMALL_PATH), TRACKED_CONNECTIONS, "--rate", TRACKED_RATE_PER_S,
-        "-d", f"{TRACKED_SECONDS}s")
+def looking(setting):
+    crowding.keep_time_wait()
+    with setting.server() as server:
+        url, ringload = server.url(setting.site.file(KIB)), setting.ringload()
+        crowding.fill(ringload, url)
+        report = ringload.report(url, TRACKED_CONNECTIONS, "--rate", TRACKED_RATE_PER_S,
+                                 "-d", f"{TRACKED_SECONDS}s")
     sockets = report["sockets"]
     crowding.require_crowd(sockets)
     return {"% of one core": sockets["cost_cpu_s"] / report["duration_s"] * 100,

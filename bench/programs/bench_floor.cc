@@ -152,7 +152,7 @@ class Floor {
       const bool sent = body_fd_ >= 0 ? send_with_bodies(fd, connection)
                                       : send_memory(fd, connection, connection.memory_due, 0);
       if (!sent) await_writable(fd);
-      if (sent && close_) ::shutdown(fd, SHUT_WR);
+      if (sent && close_) ::shutdown(fd, SHUT_RDWR);
     }
     to_flush_.clear();
   }

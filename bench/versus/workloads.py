@@ -1,216 +1,112 @@
-"""The workloads. Each returns its samples by server, and the figures they are held against."""
+"""The workloads of the comparison: what is asked for, what counts most, and who takes part."""
 
 import dataclasses
-import socket
-import statistics
-import subprocess
-import time
+import typing
 
-import measuring
-from measuring import alternate, ratios, run_client, say
-from servers import CLIENT_CPU, START_DEADLINE_S, Launcher, pin
+from harness import loads
+from harness.loads import Load
+from harness.site import KIB, MANY_ASKED, MIB, MIXED_FILES
 
-SMALL_PATH, LARGE_PATH = "/small-1KiB.bin", "/large-100MiB.bin"
-FILE_SIZES = {SMALL_PATH: 1 << 10, LARGE_PATH: 100 << 20}
-SEND_PATHS = ["auto", "read-write", "writev", "sendfile", "splice", "uring-send", "uring-splice",
-              "send-zc"]
-CONNECTIONS, PIPELINED = 64, 16
-WARM_SECONDS = 1
-IDLE_CONNECTIONS = 8000
-IDLE_DEADLINE_S = 60
-STARTS = 21
-SETTLE_S = 0.5
+import special
+
+THROUGHPUT = ("cpu_us_per_request", "requests_per_s", "client_cpu_us_per_request", "p50_us",
+              "p99_us", "p999_us", "rss_bytes")
+BYTES = ("bytes_per_cpu_s", "cpu_s_per_gb", "bytes_per_s")
+LATENCY = ("p99_us", "p50_us", "p999_us", "cpu_us_per_request", "requests_per_s", "rss_bytes")
+WRK = ("cpu_us_per_request", "requests_per_s", "client_cpu_us_per_request")
+HIGHER_IS_BETTER = ("requests_per_s", "bytes_per_s", "bytes_per_cpu_s")
+RANGE, RANGE_BYTES = "Range: bytes=1024-65535", 63 * KIB
+PIPELINED = 16
+WARM_S, WARM_MANY_S = 0.05, 1.0  # many files: until open-file caches have what is popular
 
 
-@dataclasses.dataclass
-class Figure:
-    """A goal of the project: `values` (one a round; their median counts) against `goal`."""
-    what: str
-    at_most: bool
-    goal: float
-    values: list
-    unit: str = "×"
+@dataclasses.dataclass(frozen=True)
+class Workload:
+    name: str
+    title: str
+    load: typing.Callable  # Site -> Load, without seconds
+    metrics: tuple = THROUGHPUT  # the first one counts most
+    measure: typing.Callable = loads.run  # setting, subject, load -> sample
+    floor: bool = True
+    wrk: bool = False  # measured with wrk too
+    quick: bool = False  # part of --quick
+    slices: float = 1  # of --seconds
+    warm_s: float = WARM_S
+    beside_s: float = 0.1  # what a sample takes besides
+    capacity_of: str = ""  # an open loop, at a share of what this workload came to
 
-    def reached(self):
-        median = statistics.median(self.values)
-        return median <= self.goal if self.at_most else median >= self.goal
+    @property
+    def main_metric(self):
+        return self.metrics[0]
 
-
-@dataclasses.dataclass
-class Setting:
-    """What every workload is given."""
-    ringserve: str
-    root: object
-    work: object
-    peers: list  # names of those that are installed
-    tools: object  # directory of bench_fetch and bench_idle
-    wrk: str
-    rounds: int
-    seconds: int
-    noise: object
-
-    def launcher(self):
-        return Launcher(self.ringserve, self.root, self.work)
+    @property
+    def lower_is_better(self):
+        return self.main_metric not in HIGHER_IS_BETTER
 
 
-def against_all(setting, measure):
-    """`measure` takes a server and seconds. The first run of each server is not counted."""
-    with setting.launcher() as launcher:
-        servers = [launcher.ringserve_with(), *map(launcher.peer, setting.peers)]
-        for server in servers:
-            measure(server, WARM_SECONDS)
-        return alternate(servers, setting.rounds,
-                         lambda server: measure(server, setting.seconds), setting.noise)
+def of_size(size_bytes, **options):
+    return lambda site: Load(path=site.file(size_bytes), body_bytes=size_bytes, **options)
 
 
-def small(setting):
-    """1 KiB, keep-alive, 64 connections"""
-    samples = against_all(setting, lambda server, seconds: measuring.with_wrk(
-        setting.wrk, server, SMALL_PATH, seconds, CONNECTIONS))
-    figures = []
-    unit = "CPU µs/req"
-    if "nginx" in samples:
-        figures.append(Figure("1 KiB: server CPU per request, ringserve / nginx", True, 0.65,
-                              ratios(samples, unit, "ringserve", ["nginx"], min)))
-    if setting.peers:
-        figures.append(Figure(f"1 KiB: the same / best of {', '.join(setting.peers)}", True, 0.80,
-                              ratios(samples, unit, "ringserve", setting.peers, min)))
-    return samples, figures
+def mixed(site):
+    return Load(paths_file=site.mixed(), popularity="zipf:1.0", files=MIXED_FILES)
 
 
-def pipelined(setting):
-    """1 KiB, 16 requests in one write, 64 connections"""
-    samples = against_all(setting, lambda server, seconds: pipeline(setting, server, seconds))
-    figures = []
-    if setting.peers:
-        figures.append(Figure(f"pipelined: req/s, ringserve / best of {', '.join(setting.peers)}",
-                              False, 5.0,
-                              ratios(samples, "req/s", "ringserve", setting.peers, max)))
-    return samples, figures
+def million(site):
+    return Load(paths_file=site.many(), files=MANY_ASKED, body_bytes=KIB)
 
 
-def pipeline(setting, server, seconds):
-    cpu = server.cpu_s()
-    fields = run_tool(setting, "bench_pipeline", server, SMALL_PATH, CONNECTIONS, PIPELINED,
-                      seconds)
-    cpu = server.cpu_s() - cpu
-    requests = int(fields["requests"])
-    return {"req/s": requests / float(fields["seconds"]), "CPU µs/req": cpu / requests * 1e6}
+def ranges(site):
+    return Load(path=site.file(MIB), headers=(RANGE,), status=206, body_bytes=RANGE_BYTES)
 
 
-def run_tool(setting, tool, server, *arguments):
-    """Runs one of our clients; what it printed as name=value."""
-    output = run_client([str(setting.tools / tool), "127.0.0.1", str(server.port),
-                         *map(str, arguments)])
-    return dict(field.split("=") for field in output.split())
+def cold(site):
+    site.cold()
+    return Load(path=site.file(KIB), body_bytes=KIB, connections=8)
 
 
-def large(setting):
-    """100 MiB to one client that discards, by every send path"""
-    unit = "GB/CPU-s"
-    with setting.launcher() as launcher:
-        servers = [launcher.ringserve_with("--send-path", path, name=path) for path in SEND_PATHS]
-        if "nginx" in setting.peers:
-            servers.append(launcher.peer("nginx"))
-        count = {server.name: fetches_in(setting, server) for server in servers}
-        samples = alternate(servers, setting.rounds,
-                            lambda server: fetch(setting, server, count[server.name]),
-                            setting.noise)
-    figures = [Figure("100 MiB: GB per server CPU second, auto / read-write", False, 2.5,
-                      ratios(samples, unit, "auto", ["read-write"], max))]
-    if "nginx" in samples:
-        figures.append(Figure("100 MiB: the same, auto / nginx (sendfile)", False, 1.0,
-                              ratios(samples, unit, "auto", ["nginx"], max)))
-    return samples, figures
+def crowd(connections, **options):
+    return Workload(f"c{connections}", f"1 KiB, {connections} connection"
+                    f"{'s' if connections > 1 else ''}", of_size(KIB, connections=connections),
+                    **options)
 
 
-def fetches_in(setting, server):
-    """So many that a round takes about the seconds asked for; this also warms."""
-    warm = fetch(setting, server, 3)
-    return max(3, round(setting.seconds * warm["GB/s"] * 1e9 / FILE_SIZES[LARGE_PATH]))
+ALL = {workload.name: workload for workload in (
+    Workload("small", "1 KiB, 64 connections", of_size(KIB), wrk=True, quick=True),
+    Workload("mixed", "mixed site: 10,000 files of log-normal sizes, Zipf popularity", mixed,
+             floor=False, quick=True, warm_s=WARM_MANY_S),
+    Workload("100k", "100 KiB, 64 connections", of_size(100 * KIB), THROUGHPUT + BYTES, wrk=True,
+             quick=True),
+    Workload("1m", "1 MiB, 16 connections", of_size(MIB, connections=16), THROUGHPUT + BYTES,
+             quick=True),
+    Workload("100m", "100 MiB, 4 connections", of_size(100 * MIB, connections=4),
+             BYTES + THROUGHPUT, quick=True, beside_s=0.2),
+    Workload("pipelined", f"1 KiB, {PIPELINED} requests at once on each of 64 connections",
+             of_size(KIB, pipeline=PIPELINED), ("requests_per_s", *THROUGHPUT), wrk=True,
+             quick=True),
+    Workload("connection", "1 KiB, a connection for each request, closed by the server",
+             of_size(KIB, new_connection=True), wrk=True, quick=True),
+    Workload("ranges", "63 KiB of a 1 MiB file, by Range", ranges),
+    Workload("notmodified", "304: If-None-Match with the server's own ETag",
+             lambda site: Load(path=site.file(KIB), conditional=True, status=304, body_bytes=0)),
+    Workload("idle", f"{special.IDLE_CONNECTIONS} idle connections", of_size(KIB),
+             ("rss_bytes_per_connection", "rss_bytes"), special.idle, floor=False, slices=0,
+             beside_s=1.2),
+    Workload("cold", "1 KiB, 8 connections, beside six cold files of 100 MB", cold,
+             ("p99_us", "p50_us", "p999_us", "requests_per_s", "bytes_per_s", "rss_bytes"),
+             special.cold, floor=False, slices=0, beside_s=1.2),
+    Workload("million", "1,000,000 files of 1 KiB, of which any 100,000 are asked for", million,
+             floor=False, warm_s=WARM_MANY_S, beside_s=0.3),
+    crowd(1), crowd(8), crowd(512, slices=2), crowd(4096, slices=4, beside_s=0.5),
+    Workload("openloop", "1 KiB, open loop at 70 % of the slowest peer's capacity", of_size(KIB),
+             LATENCY, floor=False, quick=True, slices=2, capacity_of="small"),
+    Workload("openloop-mixed", "mixed site, open loop at 70 % of the slowest peer's capacity",
+             mixed, LATENCY, floor=False, slices=2, warm_s=WARM_MANY_S, capacity_of="mixed"),
+)}
 
 
-def fetch(setting, server, count):
-    cpu = server.cpu_s()
-    fields = run_tool(setting, "bench_fetch", server, LARGE_PATH, count)
-    cpu = server.cpu_s() - cpu
-    if int(fields["bytes"]) != count * FILE_SIZES[LARGE_PATH]:
-        raise measuring.ClientFailed(f"{server.name} sent {fields['bytes']} bytes")
-    gigabytes = int(fields["bytes"]) / 1e9
-    return {"GB/CPU-s": gigabytes / cpu, "GB/s": gigabytes / float(fields["seconds"])}
-
-
-def idle(setting):
-    """8000 idle keep-alive connections: growth of RSS per connection, after a warm-up"""
-    samples = {}
-    for number in range(setting.rounds):
-        for name in ["ringserve"] + [peer for peer in setting.peers if peer == "nginx"]:
-            with setting.launcher() as launcher:  # fresh: memory once taken is kept
-                server = (launcher.ringserve_with() if name == "ringserve"
-                          else launcher.peer(name))
-                sample = {"bytes/connection": bytes_per_idle_connection(setting, server)}
-            samples.setdefault(name, []).append(sample)
-            say(f"  round {number + 1}/{setting.rounds}  {name:<18} "
-                f"{sample['bytes/connection']:.0f} bytes/connection")
-    values = [sample["bytes/connection"] for sample in samples["ringserve"]]
-    return samples, [Figure("idle: RSS per connection at 8000", True, 300, values, " bytes")]
-
-
-def bytes_per_idle_connection(setting, server):
-    client = subprocess.Popen(
-        [str(setting.tools / "bench_idle"), "127.0.0.1", str(server.port), SMALL_PATH,
-         str(IDLE_CONNECTIONS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        preexec_fn=pin(CLIENT_CPU))
-    try:
-        warm = rss_when(client, "warm", server)
-        client.stdin.write("\n")
-        client.stdin.flush()
-        return (rss_when(client, "idle", server) - warm) / IDLE_CONNECTIONS
-    finally:
-        client.stdin.close()
-        client.stdout.close()
-        try:
-            client.wait(IDLE_DEADLINE_S)
-        except subprocess.TimeoutExpired:
-            client.kill()
-            client.wait()
-
-
-def rss_when(client, word, server):
-    if client.stdout.readline().strip() != word:
-        raise measuring.ClientFailed("bench_idle ended early")
-    time.sleep(SETTLE_S)  # let the server see the last close
-    return server.rss_bytes()
-
-
-def start(setting):
-    """from exec to the listening line, and to the first connection"""
-    command = [str(setting.ringserve), "--listen", "127.0.0.1:0", "--print-listen",
-               str(setting.root)]
-    samples = [one_start(command) for _ in range(STARTS)]
-    return {"ringserve": samples}, [
-        Figure("start: exec to listening", True, 100,
-               [sample["ms to listening"] for sample in samples], " ms")]
-
-
-def one_start(command):
-    begin = time.monotonic()
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                              text=True)
-    try:
-        words = server.stdout.readline().split()
-        listening = time.monotonic()
-        if len(words) != 2 or words[0] != "listening":
-            raise RuntimeError(f"ringserve did not start: {' '.join(command)}")
-        host, port = words[1].rsplit(":", 1)
-        socket.create_connection((host, int(port)), timeout=START_DEADLINE_S).close()
-        connected = time.monotonic()
-    finally:
-        server.terminate()
-        server.stdout.close()
-        server.wait()
-    return {"ms to listening": (listening - begin) * 1e3,
-            "ms to connected": (connected - begin) * 1e3}
-
-
-ALL = {"small": small, "pipelined": pipelined, "large": large, "idle": idle, "start": start}
+def metrics_of(workload, generator):
+    """wrk's latencies are of a closed loop, from its own clock: they are not compared."""
+    if generator == "wrk":
+        return (workload.main_metric, *(name for name in WRK if name != workload.main_metric))
+    return tuple(dict.fromkeys(workload.metrics))

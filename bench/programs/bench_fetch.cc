@@ -1,11 +1,11 @@
 // Fetches one file many times over one keep-alive connection and discards it. Every byte count
-// is checked against Content-Length; what is printed is for bench/versus/run.
+// is checked against Content-Length; what is printed is for scripts.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 
-#include "bench/versus/discarding_client.h"
+#include "bench/programs/discarding_client.h"
 
 int main(int argc, char** argv) {
   if (argc != 5) {

@@ -15,7 +15,7 @@
 #include <system_error>
 #include <vector>
 
-#include "bench/versus/discarding_client.h"
+#include "bench/programs/discarding_client.h"
 
 namespace {
 

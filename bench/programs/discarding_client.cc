@@ -1,6 +1,6 @@
 // Peeks until the end of the head is in sight, takes exactly the head, and leaves the body to
 // MSG_TRUNC. It relies on a blocking socket and on responses that carry Content-Length.
-#include "bench/versus/discarding_client.h"
+#include "bench/programs/discarding_client.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "bench/versus/discarding_client.h"
+#include "bench/programs/discarding_client.h"
 
 namespace {
 

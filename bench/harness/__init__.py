@@ -1,0 +1,1 @@
+"""What the commands of bench/ share: servers, samples in namespaces, rounds, statistics, facts."""

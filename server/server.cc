@@ -57,9 +57,9 @@ net::Result<Budget> share_descriptors(const Options& options) {
   const uint64_t files_min = kOpenFilesMin * options.threads;
   budget.open_files = options.open_files;
   if (budget.open_files == 0) {
-    const uint64_t quarter = std::min(rest / 4, kOpenFilesDefaultMax);
+    const uint64_t share = std::min(rest * 2 / 5, kOpenFilesDefaultMax);
     const uint64_t spare = rest > options.max_connections ? rest - options.max_connections : 0;
-    budget.open_files = std::max(files_min, std::min(quarter, spare));
+    budget.open_files = std::max(files_min, std::min(share, spare));
   }
   const uint64_t left = rest > budget.open_files ? rest - budget.open_files : 0;
   budget.max_connections = options.max_connections != 0 ? options.max_connections : left;

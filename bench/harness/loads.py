@@ -11,7 +11,7 @@ import pathlib
 import re
 import subprocess
 
-from harness import http, process, sample
+from harness import http, process, sample, site
 from harness.noise import Watch
 from harness.sample import SampleFailed
 from harness.servers import Demand, Server
@@ -73,6 +73,8 @@ def run(setting, subject, load):
 
 def in_namespace(setting, subject, load):
     demand = Demand(load.connections, load.files)
+    if load.paths_file:
+        site.bring_in(setting.root, load.paths_file)
     with Server(subject, setting.root, setting.work, demand) as server:
         load = ready(server, load)
         if load.warm_s > 0:

@@ -58,7 +58,7 @@ class Subject:
 
 def ringserve(binary, *options, name="ringserve"):
     command = (str(binary), "--listen", "127.0.0.1:@PORT@", "--print-listen", "--threads", "1",
-               *map(str, options), "@ROOT@")
+               "--open-files", "@FILES@", *map(str, options), "@ROOT@")
     return Subject(name, command, announces=True)
 
 

@@ -19,12 +19,13 @@ class Cache {
     int64_t trusted_until_ms = 0;  // after this the path is looked at again
     uint32_t epoch = 0;            // of the watched tree when it was looked at
     bool watched = false;
+    bool used = false;  // since it was put in or last spared
   };
 
   Cache(size_t files_max, size_t body_bytes_max)
       : files_max_(files_max), body_bytes_max_(body_bytes_max) {}
 
-  // Null if absent. Makes it the most recently used.
+  // Null if absent.
   Entry* find(std::string_view path);
   // Adds or replaces. The reference is valid until the next call.
   Entry& put(std::string_view path, FileRef file);
@@ -57,6 +58,8 @@ class Cache {
  private:
   using List = std::list<Entry>;
   void remove(List::iterator entry);
+  void remove_oldest();
+  void spare(List::iterator entry);
   void drop_body(File& file);
 
   size_t files_max_;
@@ -64,7 +67,7 @@ class Cache {
   size_t body_bytes_ = 0;
   uint32_t epoch_ = 0;
   uint64_t changes_ = 0;
-  List entries_;                                                  // most recently used first
+  List entries_;                                                  // newest or spared first
   std::unordered_map<std::string_view, List::iterator> by_path_;  // keys point into the entries
 };
 

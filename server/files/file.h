@@ -27,7 +27,7 @@ struct Identity {
 struct File {
   net::OwnedFd fd;
   uint64_t opening = 0;  // a number that no other opening by this worker has
-  std::string name;  // below the root, for logs
+  std::string name;      // below the root, for logs
   Identity identity;
   uint64_t size_bytes = 0;  // as it was when opened: what is sent, however the file grows
   int64_t mtime_s = 0;
@@ -36,7 +36,7 @@ struct File {
   std::string description;       // what Site::Options::describe made of it
   std::string body;              // the whole content where the memory cache holds it
   bool body_in_memory = false;
-  int64_t looked_at_ms = -1;  // when fstat(2) last said that it is unchanged
+  int64_t looked_at_ms = INT64_MIN / 2;  // when fstat(2) last said that it is unchanged
 };
 
 using FileRef = std::shared_ptr<File>;

@@ -22,6 +22,8 @@ namespace {
 constexpr int64_t kRevalidateMs = 500;
 // What inotify watches is looked at all the same, but seldom: a mount over a directory is silent.
 constexpr int64_t kWatchedRevalidateMs = 10'000;
+// And its descriptor this often, for what is written through a mapping: nobody announces that.
+constexpr int64_t kLookAgainMs = 100;
 // A file changed this recently may change again within the same tick of its time stamps, and its
 // new content would look like the old: not yet a body to keep in memory.
 constexpr int64_t kRacyChangeNs = 2'000'000'000;
@@ -37,6 +39,9 @@ int64_t in_ns(const timespec& time) {
   return static_cast<int64_t>(static_cast<uint64_t>(time.tv_sec) * 1'000'000'000 +
                               static_cast<uint64_t>(time.tv_nsec));
 }
+
+// No link on the way and no mount (a file may be bind-mounted from elsewhere): what inotify sees.
+constexpr uint64_t kPlain = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV;
 
 bool names_directory(std::string_view path) { return path.empty() || path.back() == '/'; }
 
@@ -84,11 +89,10 @@ Site::Site(SiteOptions options, net::OwnedFd root)
 const FileRef* Site::find_cached(std::string_view path, int64_t now_ms) {
   const Cache::Entry* entry = cache_.find(path);
   if (entry == nullptr || !cache_.is_trusted(*entry, now_ms)) return nullptr;
-  // A change of a watched file is announced; looking as well, once a tick of the clock, is for the
-  // announcement that is still on its way.
-  if (entry->watched && entry->file->looked_at_ms == now_ms) return &entry->file;
-  if (!is_unchanged(*entry->file)) return nullptr;
-  entry->file->looked_at_ms = now_ms;
+  File& file = *entry->file;
+  if (entry->watched && now_ms - file.looked_at_ms < kLookAgainMs) return &entry->file;
+  if (!is_unchanged(file)) return nullptr;
+  file.looked_at_ms = now_ms;
   return &entry->file;
 }
 
@@ -114,10 +118,17 @@ void Site::try_open(Lookup& lookup, int64_t now_ms) {
   lookup.how = {};
   lookup.how.flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
   lookup.how.resolve = resolve_flags(options_.follow_symlinks);
+  lookup.watched = watcher_.is_watched(lookup.open_path);
 
-  open_how cached = lookup.how;
-  cached.resolve |= RESOLVE_CACHED;
-  const int fd = open_beneath(root_.get(), lookup.open_path, cached);
+  // Most paths are plain, and that a path is so has to be known before it is trusted.
+  open_how how = lookup.how;
+  how.resolve = RESOLVE_CACHED | kPlain;
+  int fd = open_beneath(root_.get(), lookup.open_path, how);
+  lookup.plain = fd >= 0;
+  if (fd == -ELOOP || fd == -EXDEV) {
+    how.resolve = RESOLVE_CACHED | lookup.how.resolve;
+    fd = open_beneath(root_.get(), lookup.open_path, how);
+  }
   if (fd == -EAGAIN) {
     lookup.outcome = Lookup::Outcome::wants_open;
   } else {
@@ -200,24 +211,25 @@ void Site::take(Lookup& lookup, net::OwnedFd fd, int64_t now_ms) {
   lookup.outcome = Lookup::Outcome::file;
 }
 
-// A watch protects a file only if it was there before the file was looked at: so the first look
-// sets the watches, and the second, at the next request, finds the same file and relies on them.
+// A watch protects a file only if it was there before the file was looked at. Where it was not, the
+// first look sets it, and the second, at the next request, finds the same file and relies on it.
 void Site::trust(Cache::Entry& entry, const Lookup& lookup, bool seen_before, int64_t now_ms) {
-  const bool can_be_watched = !entry.file->has_other_names && is_plain_path(entry.file->name) &&
-                              watcher_.watch_path(entry.file->name);
-  entry.watched = can_be_watched && seen_before && cache_.changes() == lookup.changes_at_start;
+  const bool plain = lookup.plain || is_plain_path(entry.file->name);
+  const bool can_be_watched =
+      !entry.file->has_other_names && plain && watcher_.watch_path(entry.file->name);
+  entry.watched = can_be_watched && (seen_before || lookup.watched) &&
+                  cache_.changes() == lookup.changes_at_start;
   entry.epoch = cache_.epoch();
   int64_t trusted_ms = can_be_watched ? 0 : kRevalidateMs;
   if (entry.watched) trusted_ms = kWatchedRevalidateMs;
   entry.trusted_until_ms = now_ms + trusted_ms;
 }
 
-// No link on it and no mount (a file may be bind-mounted from elsewhere): what inotify can see.
 bool Site::is_plain_path(const std::string& name) const {
   if (watcher_.fd() < 0) return false;
   open_how how{};
   how.flags = O_PATH | O_CLOEXEC;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV | RESOLVE_CACHED;
+  how.resolve = RESOLVE_CACHED | kPlain;
   return net::OwnedFd(open_beneath(root_.get(), name, how)).valid();
 }
 

@@ -56,6 +56,8 @@ struct Lookup {
   size_t index = 0;  // which of the index names is being tried
   unsigned retries = 0;
   uint64_t changes_at_start = 0;  // Cache::changes() when the look-up began
+  bool watched = false;           // its directories were, before it was opened
+  bool plain = false;             // opened without a link or a mount on the way
 
   void reset() { file.reset(); }
 };

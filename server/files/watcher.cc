@@ -41,24 +41,15 @@ Watcher::Watcher(int root_fd) : root_fd_(root_fd) {
 }
 
 bool Watcher::watch_directory(std::string_view directory) {
+  if (watches_.contains(directory)) return true;
+  if (watches_.size() >= kWatchesMax) return false;
   const std::string name(directory);
-  const auto known = watches_.find(name);
-  if (known == watches_.end() && watches_.size() >= kWatchesMax) return false;
   net::OwnedFd fd(::openat(root_fd_, name.empty() ? "." : name.c_str(),
                            O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!fd.valid() || !reports_all_changes(fd.get())) return false;
   const std::string by_fd = fmt::format("/proc/self/fd/{}", fd.get());
   const int watch = ::inotify_add_watch(inotify_.get(), by_fd.c_str(), kEvents | IN_ONLYDIR);
-  if (watch < 0) return false;
-  if (known != watches_.end()) {
-    if (known->second == watch) return true;  // inotify numbers directories by inode
-    // Another directory has the name now (its parent was moved): the old watch is of no use, and
-    // the new one was not there before the file was looked at.
-    forget(known->second);
-    remember(name, watch);
-    return false;
-  }
-  return remember(name, watch);
+  return watch >= 0 && remember(name, watch);
 }
 
 // False for an inode that has a watch under another name (a bind mount): events name only one.
@@ -66,6 +57,17 @@ bool Watcher::remember(const std::string& name, int watch) {
   if (!directories_.emplace(watch, name).second) return false;
   watches_.emplace(name, watch);
   return true;
+}
+
+// Of a directory that was moved or removed. What is below it, inotify tells nothing of: its names
+// may come to mean other directories.
+void Watcher::forget_below(std::string directory) {
+  std::vector<int> gone;
+  const std::string prefix = directory.empty() ? "" : directory + '/';
+  for (const auto& [name, watch] : watches_) {
+    if (name == directory || name.starts_with(prefix)) gone.push_back(watch);
+  }
+  for (const int watch : gone) forget(watch);
 }
 
 void Watcher::forget(int watch) {
@@ -84,6 +86,11 @@ bool Watcher::watch_path(std::string_view name) {
   return true;
 }
 
+bool Watcher::is_watched(std::string_view name) const {
+  const size_t slash = name.rfind('/');
+  return watches_.contains(slash == std::string_view::npos ? "" : name.substr(0, slash));
+}
+
 void Watcher::read_events(Cache& cache, const std::vector<std::string>& index_names) {
   alignas(inotify_event) char buffer[16 * 1024];
   ssize_t length = 0;
@@ -96,9 +103,10 @@ void Watcher::read_events(Cache& cache, const std::vector<std::string>& index_na
           directory == directories_.end()) {
         cache.distrust_all_watched();
       }
+      if ((event->mask & IN_Q_OVERFLOW) != 0) forget_below("");  // a move may be among what is lost
       if (directory == directories_.end()) continue;
       if ((event->mask & kDirectoryItself) != 0) {
-        forget(event->wd);  // its name may come to mean another directory
+        forget_below(directory->second);
         continue;
       }
       if (event->len == 0) continue;

@@ -24,17 +24,26 @@ class Watcher {
   int fd() const { return inotify_.get(); }
   // Watches every directory from the root to the one that holds `name`; false if one cannot be.
   bool watch_path(std::string_view name);
+  // Whether they all are watched already: a file opened after this was asked cannot have changed
+  // unannounced.
+  bool is_watched(std::string_view name) const;
   void read_events(Cache& cache, const std::vector<std::string>& index_names);
 
  private:
   bool watch_directory(std::string_view directory);
   bool remember(const std::string& name, int watch);
+  void forget_below(std::string directory);
   void forget(int watch);
+
+  struct Hash : std::hash<std::string_view> {
+    using is_transparent = void;
+  };
 
   int root_fd_;
   net::OwnedFd inotify_;
-  std::unordered_map<std::string, int> watches_;      // directory below the root -> descriptor
-  std::unordered_map<int, std::string> directories_;  // and back
+  // Directory below the root -> descriptor, and back. One that is here has those above it here.
+  std::unordered_map<std::string, int, Hash, std::equal_to<>> watches_;
+  std::unordered_map<int, std::string> directories_;
 };
 
 }  // namespace ringserve::files

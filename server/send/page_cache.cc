@@ -12,9 +12,9 @@
 namespace ringserve::send {
 namespace {
 
-// Five ticks of the coarse clock at 250 Hz: long enough for a hot file, far too short for memory
-// that is short to have been taken from pages just used.
-constexpr int64_t kRememberedMs = 20;
+// Long enough for a file that is asked for again and again, far too short for a kernel that needs
+// memory, or looks for idle pages, to have taken those.
+constexpr int64_t kRememberedMs = 100;
 
 // <linux/mman.h> of Linux 6.5; older headers lack it.
 constexpr long kSysCachestat = 451;

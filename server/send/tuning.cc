@@ -191,12 +191,12 @@ NamedTuning built_in_tuning() {
   return {"built in",
           false,
           kBuiltInTuning,
-          {"2026-11-20",
+          {"2026-11-21",
            "6.18.44",
-           "2 CPUs of a virtual machine",
-           "bench/versus/run --only large",
-           "fc2eaae",
-           {"the limit of memory was chosen, not measured"}}};
+           "Intel Xeon, 2 CPUs of a virtual machine",
+           "bench/paths --paths auto-memory,auto-sendfile,auto-splice --seconds 0.2",
+           "d0b87ad",
+           {}}};
 }
 
 net::Result<NamedTuning> parse_tuning(const std::string& name, std::string_view text) {

@@ -43,9 +43,11 @@ struct Tuning {
   }
 };
 
-// From bench/versus/run --only large, 2026-11-20, Linux 6.18.44 (100 MiB: splice through a 1 MiB
-// pipe above sendfile). The memory limit was chosen, not measured.
-constexpr Tuning kBuiltInTuning{64 * 1024, {{{Tuning::kNoLimit, FilePath::splice}}}};
+// From bench/paths, 2026-11-21, Linux 6.18.44: copying costs more than sendfile from 8 KiB on (29 %
+// at 16 KiB), and at 4 and 6 KiB they cannot be told apart; a large pipe is 3 % ahead of sendfile's
+// hidden one from 256 KiB on, and behind up to 64 KiB.
+constexpr Tuning kBuiltInTuning{
+    6 * 1024, {{{64 * 1024, FilePath::sendfile}, {Tuning::kNoLimit, FilePath::splice}}}};
 
 // Where a tuning comes from. Texts without control characters, at most kMeasuredTextBytesMax each.
 struct Measured {

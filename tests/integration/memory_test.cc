@@ -9,7 +9,8 @@ using namespace support;
 
 class MemoryTest : public ServerTest {
  protected:
-  static constexpr std::array<std::size_t, 7> kSizes{1, 100, 4095, 4096, 4097, 65535, 65536};
+  static constexpr std::array<std::size_t, 9> kSizes{1,    100,  4095,  4096, 4097,
+                                                     6143, 6144, 65535, 65536};
   static std::string name(std::size_t size) { return "of-" + std::to_string(size); }
 
   void fill_all_sizes() {
@@ -164,13 +165,13 @@ TEST_F(MemoryTest, a_removed_file_is_gone) {
 }
 
 TEST_F(MemoryTest, a_slow_reader_gets_the_state_it_was_promised) {
-  constexpr std::size_t kSize = 60'000;  // with its head still one segment of the loopback
+  constexpr std::size_t kSize = 6'000;  // the most that is held in memory is 6 KiB
   tree().fill("page", kSize);
   serve_from_memory();
   HttpClient client = connect();
   wait_until_in_memory(client, "page");
   HttpClient slow = connect({.receive_buffer_bytes = 4096});
-  constexpr int kPipelined = 100;
+  constexpr int kPipelined = 900;
   std::string requests;
   for (int i = 0; i < kPipelined; ++i) requests += request("GET", "/page");
   slow.send(requests);

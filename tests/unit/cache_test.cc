@@ -46,6 +46,19 @@ TEST(Cache, keeps_bodies_within_their_limit) {
   EXPECT_EQ(cache.body_bytes(), 0u);
 }
 
+TEST(Cache, bodies_in_use_are_spared) {
+  Cache cache(100, 1000);
+  put_with_body(cache, "a", 400);
+  put_with_body(cache, "b", 400);
+  EXPECT_NE(cache.find("a"), nullptr);
+  put_with_body(cache, "c", 400);
+  EXPECT_EQ(cache.find("b"), nullptr);
+  ASSERT_NE(cache.find("a"), nullptr);
+  ASSERT_NE(cache.find("c"), nullptr);
+  put_with_body(cache, "d", 400);
+  EXPECT_EQ(cache.body_bytes(), 800u) << "where all are in use one goes all the same";
+}
+
 TEST(Cache, trusts_until_told_otherwise) {
   Cache cache(10, 0);
   Cache::Entry& entry = cache.put("a", file_of(0));

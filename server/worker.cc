@@ -28,8 +28,8 @@ constexpr uint32_t kSendBufferBytes = 64 * 1024;
 constexpr uint32_t kPipeBytes = 1 << 20;  // fs.pipe-max-size's default
 
 // So many connections' replies are gathered before they are sent in a row: one wake-up of a client
-// process for all of them, and still warm in the cache (bench/versus/run --only pipelined: 0.49 us
-// a request with 8, 0.52 with 1000, 0.51 with 2).
+// process for all of them, and still warm in the cache (bench/versus/run --workloads pipelined:
+// 0.49 us a request with 8, 0.52 with 1000, 0.51 with 2).
 constexpr size_t kFlushBatch = 8;
 
 // With no descriptor left, accepting pauses until a connection closes, or this long: the

@@ -26,7 +26,7 @@ unsigned accept_queue_max(unsigned sockets);
 //
 // `congestion` names the TCP congestion control; empty means the system's, but reno on a loopback
 // address: a path without a queue needs no model of it, and the pacing timers of bbr cost three
-// times the CPU of sending a large file (bench/versus/run --only large).
+// times the CPU of sending a large file (bench/versus/run --workloads 100m).
 Result<ListenGroup> listen_on(const Address& wanted, unsigned count,
                               const std::string& congestion = {});
 

@@ -149,12 +149,16 @@ void Ring::submit_and_wait(std::chrono::nanoseconds timeout) {
         result == -EBUSY);
 }
 
+bool Ring::has_deferred_work() const {
+  if ((setup_flags_ & IORING_SETUP_TASKRUN_FLAG) == 0) return true;
+  const unsigned flags = IO_URING_READ_ONCE(*ring_.sq.kflags);
+  return (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
+}
+
+bool Ring::has_completions() const { return io_uring_cq_ready(&ring_) > 0 || has_deferred_work(); }
+
 void Ring::submit_and_poll() {
-  if ((setup_flags_ & IORING_SETUP_TASKRUN_FLAG) != 0) {
-    const unsigned flags = IO_URING_READ_ONCE(*ring_.sq.kflags);
-    const bool has_work = (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
-    if (!has_work && io_uring_sq_ready(&ring_) == 0) return;
-  }
+  if (!has_deferred_work() && io_uring_sq_ready(&ring_) == 0) return;
   const int result = io_uring_submit_and_get_events(&ring_);
   CHECK(result >= 0 || result == -EINTR || result == -EAGAIN || result == -EBUSY);
 }

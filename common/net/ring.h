@@ -43,6 +43,10 @@ class Ring {
   // Submits and collects what is ready without waiting; no system call when there is nothing to do.
   void submit_and_poll();
 
+  // Whether completions are known to wait; never a system call. True where the kernel does not tell
+  // (IORING_SETUP_TASKRUN_FLAG).
+  bool has_completions() const;
+
   // Calls handle(const io_uring_cqe&) for every completion at hand. The handler may queue entries.
   template <typename Handler>
   unsigned for_each_completion(Handler&& handle) {
@@ -63,6 +67,7 @@ class Ring {
  private:
   Ring() = default;
   void submit_now();
+  bool has_deferred_work() const;
 
   io_uring ring_{};
   unsigned setup_flags_ = 0;

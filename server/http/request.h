@@ -16,8 +16,10 @@ struct Request {
   std::string target;  // as received: RFC 9112 section 3.2
   std::string if_match, if_none_match, if_modified_since, if_unmodified_since, if_range, range;
 
-  // Keeps the strings' memory for the next request.
+  // Both keep the strings' memory for the next request; clear() leaves the fields of the second
+  // line of strings, most requests having none.
   void clear();
+  void clear_fields();
 };
 
 }  // namespace ringserve::http

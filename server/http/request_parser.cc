@@ -19,8 +19,12 @@ void Request::clear() {
   method = Method::other;
   version_minor = 1;
   keep_alive = expects_continue = false;
-  for (std::string* text : {&target, &if_match, &if_none_match, &if_modified_since,
-                            &if_unmodified_since, &if_range, &range}) {
+  target.clear();
+}
+
+void Request::clear_fields() {
+  for (std::string* text :
+       {&if_match, &if_none_match, &if_modified_since, &if_unmodified_since, &if_range, &range}) {
     text->clear();
   }
 }
@@ -145,8 +149,13 @@ void RequestParser::reset() {
   llhttp_init(&llhttp_, HTTP_REQUEST, Callbacks::settings());
   llhttp_.data = this;
   request_.clear();
-  for (std::string* text : {&host_, &transfer_encoding_, &expect_}) text->clear();
-  has_transfer_encoding_ = false;
+  if (has_kept_fields_) {
+    request_.clear_fields();
+    transfer_encoding_.clear();
+    expect_.clear();
+  }
+  host_.clear();
+  has_transfer_encoding_ = has_kept_fields_ = false;
   state_ = State::incomplete;
   error_status_ = 0;
   head_bytes_ = body_bytes_ = name_bytes_ = 0;
@@ -191,6 +200,7 @@ void RequestParser::field_complete() {
       if (name == kept.name) value_ = &(request_.*kept.value);
     }
   }
+  has_kept_fields_ |= value_ != nullptr && value_ != &host_;
   // Lists may come in several lines: RFC 9110 section 5.3.
   if (value_ != nullptr && !value_->empty()) value_->append(", ");
 }
@@ -201,10 +211,13 @@ void RequestParser::head_complete() {
                                                   : Method::other;
   request_.version_minor = llhttp_.http_minor;
   request_.keep_alive = llhttp_should_keep_alive(&llhttp_) != 0;
-  for (std::string* text : {&host_, &transfer_encoding_, &expect_, &request_.if_match,
-                            &request_.if_none_match, &request_.if_modified_since,
-                            &request_.if_unmodified_since, &request_.if_range, &request_.range}) {
-    trim_end(*text);
+  trim_end(host_);
+  if (has_kept_fields_) {
+    for (std::string* text : {&transfer_encoding_, &expect_, &request_.if_match,
+                              &request_.if_none_match, &request_.if_modified_since,
+                              &request_.if_unmodified_since, &request_.if_range, &request_.range}) {
+      trim_end(*text);
+    }
   }
   request_.expects_continue = equals_ignoring_case(expect_, "100-continue");
   in_body_ = true;

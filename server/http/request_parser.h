@@ -53,6 +53,7 @@ class RequestParser {
   char name_[24];                 // lower case; longer names are none of ours
   std::string host_, transfer_encoding_, expect_;
   bool has_transfer_encoding_ = false;
+  bool has_kept_fields_ = false;  // other than Host: there is something to trim and to clear
   bool in_body_ = false;
   bool version_seen_ = false;
   char last_byte_ = '\0';

@@ -20,9 +20,9 @@ class Auto final : public Path {
     uint64_t& part_bytes = transfer.state.part_bytes;
     if (part_bytes == 0) part_bytes = transfer.file().length;
     Outcome outcome;
-    uint64_t left = kTurnBytesMax;
+    Turn turn(context_);
     while (transfer.has_file()) {
-      if (left == 0) {
+      if (turn.is_over()) {
         outcome = {Progress::again, 0};
         break;
       }
@@ -33,9 +33,9 @@ class Auto final : public Path {
       outcome = send_memory(transfer, CorkScope::more(context_, transfer));
       if (outcome.progress != Progress::done) break;
       uint64_t moved = 0;
-      outcome = step(transfer, left, moved);
+      outcome = step(transfer, turn.left(), moved);
       transfer.file_sent(moved);
-      left -= std::min(left, moved);
+      turn.use(moved);
       if (outcome.progress != Progress::done) break;
     }
     if (transfer.state.in_pipe == 0) release_pipe(context_, transfer);

@@ -3,6 +3,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
@@ -55,6 +56,12 @@ Outcome Path::completed(Transfer&, unsigned, const io_uring_cqe&) {
 
 namespace {
 
+// send(2) without the C library's cancellation point, which costs a thread two atomic operations a
+// call: 1 % of a small response. No thread is ever cancelled here.
+ssize_t send_now(int socket, const void* data, size_t bytes, int flags) {
+  return ::syscall(SYS_sendto, socket, data, bytes, flags, nullptr, 0);
+}
+
 // A full send buffer is not a failure; anything else ends the connection.
 Outcome outcome_of_errno(int error) {
   return {error == EAGAIN ? Progress::blocked : Progress::failed, error};
@@ -68,7 +75,7 @@ Outcome send_memory(Transfer& transfer, bool more_follows) {
     ssize_t sent = 0;
     if (transfer.slice_count() == 1) {
       const iovec& only = transfer.slices()[0];
-      sent = ::send(transfer.socket, only.iov_base, only.iov_len, flags);
+      sent = send_now(transfer.socket, only.iov_base, only.iov_len, flags);
     } else {
       msghdr message{};
       message.msg_iov = transfer.slices();
@@ -88,7 +95,7 @@ Outcome send_buffer(int socket, const char* data, size_t bytes, bool more_follow
   const int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (more_follows ? MSG_MORE : 0);
   sent = 0;
   while (sent < bytes) {
-    const ssize_t result = ::send(socket, data + sent, bytes - sent, flags);
+    const ssize_t result = send_now(socket, data + sent, bytes - sent, flags);
     if (result < 0) {
       if (errno == EINTR) continue;
       return outcome_of_errno(errno);

@@ -13,9 +13,10 @@ class ReadWrite final : public Path {
     CorkScope::begin(context_, transfer);
     Outcome outcome = send_memory(transfer, CorkScope::more(context_, transfer));
     if (outcome.progress == Progress::done) {
-      outcome = move_file(transfer, [this](Transfer& t, uint64_t bytes_max, uint64_t& moved) {
-        return step(t, bytes_max, moved);
-      });
+      outcome =
+          move_file(context_, transfer, [this](Transfer& t, uint64_t bytes_max, uint64_t& moved) {
+            return step(t, bytes_max, moved);
+          });
     }
     if (outcome.progress == Progress::done) CorkScope::end(transfer);
     return outcome;

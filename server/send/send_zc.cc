@@ -86,7 +86,7 @@ class SendZc final : public Path {
     BufferPool& buffers = *context_.buffers;
     if (state.buffer < 0) state.buffer = buffers.take();
     if (state.buffer < 0) {  // slow readers hold all of them, for as long as they like
-      const Outcome outcome = move_file(transfer, sendfile_step);
+      const Outcome outcome = move_file(context_, transfer, sendfile_step);
       return outcome.progress == Progress::done ? go_on(transfer) : outcome;
     }
     const FileRange& file = transfer.file();

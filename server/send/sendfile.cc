@@ -30,7 +30,7 @@ class Sendfile final : public Path {
   Outcome advance(Transfer& transfer) override {
     CorkScope::begin(context_, transfer);
     Outcome outcome = send_memory(transfer, CorkScope::more(context_, transfer));
-    if (outcome.progress == Progress::done) outcome = move_file(transfer, sendfile_step);
+    if (outcome.progress == Progress::done) outcome = move_file(context_, transfer, sendfile_step);
     if (outcome.progress == Progress::done) CorkScope::end(transfer);
     return outcome;
   }

@@ -21,8 +21,8 @@ struct FileRange {
   std::shared_ptr<const void> keep;
   std::string_view name{};  // for logs
   int fd = -1;
-  uint64_t offset = 0;  // bytes
-  uint64_t length = 0;  // bytes still to send
+  uint64_t offset = 0;   // bytes
+  uint64_t length = 0;   // bytes still to send
   uint64_t opening = 0;  // tells this opening of a file from all others, before and after
 };
 

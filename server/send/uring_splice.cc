@@ -60,7 +60,7 @@ class UringSplice final : public Path {
     }
     if (!state.pipe.valid()) state.pipe = context_.pipes.take();
     if (!state.pipe.valid()) {
-      const Outcome outcome = move_file(transfer, sendfile_step);
+      const Outcome outcome = move_file(context_, transfer, sendfile_step);
       if (outcome.progress == Progress::done) CorkScope::end(transfer);
       return outcome;
     }

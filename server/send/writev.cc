@@ -15,7 +15,7 @@ class Writev final : public Path {
     if (!transfer.has_file()) return send_memory(transfer, false);
     CorkScope::begin(context_, transfer);
     const Outcome outcome =
-        move_file(transfer, [this](Transfer& t, uint64_t bytes_max, uint64_t& moved) {
+        move_file(context_, transfer, [this](Transfer& t, uint64_t bytes_max, uint64_t& moved) {
           return step(t, bytes_max, moved);
         });
     if (outcome.progress == Progress::done) CorkScope::end(transfer);

@@ -299,6 +299,10 @@ void Connection::wait_for_request() {
 void Connection::on_deadline() {
   switch (state_) {
     case State::reading:
+      if (yielding_ || flush_pending_) {  // a client that sends on and on; its turn comes at once
+        services_.timers.set(id_.slot, services_.now_ms + services_.timeouts.send_ms);
+        return;
+      }
       if (parser_ == nullptr || lookup_ != nullptr) return close(lookup_ != nullptr);
       keep_alive_ = false;
       answer_with_error(408);

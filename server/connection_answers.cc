@@ -12,7 +12,7 @@ void Connection::answer() {
   const http::Request& request = parser_->request();
   const bool whole = parser_->state() == http::RequestParser::State::complete;
   keep_alive_ = whole && request.keep_alive && !services_.draining;
-  client_ends_ = whole && !request.keep_alive;
+  client_ends_ = whole && request.asks_to_close;
   if (parser_->state() == http::RequestParser::State::failed) {
     return answer_with_error(parser_->error_status());
   }
@@ -96,6 +96,7 @@ void Connection::answer_with_file(const files::FileRef& file) {
       services_.bodies_from_memory && range.length <= services_.memory_body_bytes_max;
   if (gather && out.add_warm_file(range)) return;
   out.set_file(std::move(range));
+  client_ends_ = false;  // it takes its time: what else arrives meanwhile must not reset it
 }
 
 void Connection::answer_with_redirect(const std::string& path) {

@@ -195,7 +195,9 @@ bool parse_options(int argc, char** argv, Options& options, int& exit_status) {
   }
   if (given.print_tuning) {
     fmt::print("{}", send::tuning_json(options.tuning));
-    exit_status = 0;
+    exit_status = std::fflush(stdout) == 0 ? 0 : 1;
+    if (exit_status != 0)
+      fmt::print(stderr, "ringserve: error: --print-tuning: stdout: {}\n", net::errno_name(errno));
     return false;
   }
   if (given.listen.empty()) given.listen.push_back("127.0.0.1:8080");

@@ -18,6 +18,7 @@ TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 KEPT = TOP / "build" / "guard"
 JOBS = 2
 LOG_LINES = 12
+GIT = ("git", "-c", f"safe.directory={TOP}", "-C", str(TOP))  # whoever owns the clone
 
 
 class BuildFailed(RuntimeError):
@@ -31,7 +32,7 @@ class UnknownCommit(ValueError):
 def git(*words):
     """What it printed. Throws UnknownCommit with its first line."""
     try:
-        done = subprocess.run(["git", "-C", str(TOP), *words], capture_output=True, text=True)
+        done = subprocess.run([*GIT, *words], capture_output=True, text=True)
     except FileNotFoundError:
         raise BuildFailed("git is not installed (apt-get install git)") from None
     if done.returncode != 0:
@@ -80,7 +81,7 @@ def of_working_tree():
 
 
 def unpack(commit, directory):
-    archive = subprocess.Popen(["git", "-C", str(TOP), "archive", "--format=tar", commit],
+    archive = subprocess.Popen([*GIT, "archive", "--format=tar", commit],
                                stdout=subprocess.PIPE)
     with archive, tarfile.open(fileobj=archive.stdout, mode="r|") as files:
         files.extractall(directory, filter="data")

@@ -1,6 +1,7 @@
 """Ratios with their intervals: common/measure/paired.h, by way of the program bench_paired."""
 
 import json
+import math
 import subprocess
 
 RESAMPLES, SEED = 10000, 1
@@ -8,6 +9,17 @@ RESAMPLES, SEED = 10000, 1
 
 class StatisticsFailed(RuntimeError):
     pass
+
+
+def rounds_needed(controls, family_error=0.05):
+    """So many pairs that the intervals of that many controls are as wide as they claim: n pairs
+    reach a confidence of at most 1 - 2^(1-n) (common/measure/paired.h)."""
+    return 1 + math.ceil(math.log2(max(1, controls) / family_error))
+
+
+def contains_one(answer):
+    """Of a control: None when there were too few pairs for an interval."""
+    return None if answer["high"] is None else answer["verdict"] == "unclear"
 
 
 def compare_all(build, comparisons, confidence=0.95):

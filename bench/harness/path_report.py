@@ -71,6 +71,8 @@ def crossing_lines(result):
 
 
 def control_lines(result):
+    if any(one["contains_one"] is None for one in result["controls"]):
+        return ["Control: too few rounds to tell anything; fewer than 6 never do."]
     bad = [one for one in result["controls"] if not one["contains_one"]]
     if not bad:
         return [f"Control: the default path against itself is 1 within its interval at each of "

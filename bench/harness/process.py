@@ -16,6 +16,25 @@ PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 SERVER_CPU, CLIENT_CPU = 0, 1
 
 
+def interrupted_by_signals():
+    """SIGTERM and SIGHUP end a command as Ctrl-C does: what it made is cleaned up."""
+    def interrupt(*_):
+        raise KeyboardInterrupt
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+
+
+def cpus_share_a_core():
+    """Whether the CPUs are two threads of one core, whose speeds depend on each other."""
+    try:
+        listed = pathlib.Path(f"/sys/devices/system/cpu/cpu{SERVER_CPU}/topology/"
+                              "thread_siblings_list").read_text()
+    except OSError:
+        return False
+    spans = [[int(number) for number in part.split("-")] for part in listed.strip().split(",")]
+    return any(span[0] <= CLIENT_CPU <= span[-1] for span in spans)
+
+
 def require_cpus():
     """None, or what is missing."""
     if len(os.sched_getaffinity(0) & {SERVER_CPU, CLIENT_CPU}) < 2:
@@ -40,12 +59,19 @@ def adopt_orphans():
 def end_descendants():
     """Ends all that this process and its children have started, and waits until they are gone."""
     for pid in tree(os.getpid())[1:]:
-        os.kill(pid, signal.SIGKILL)
+        kill(pid)
     try:
         while True:
             os.waitpid(-1, 0)
     except ChildProcessError:
         pass
+
+
+def kill(pid):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # it has ended
 
 
 def nofile_max():

@@ -10,7 +10,6 @@ import os
 import pathlib
 import pwd
 import re
-import signal
 import socket
 import time
 
@@ -93,7 +92,7 @@ class Server:
 
     def __exit__(self, *_):
         for pid in process.tree(self.process.pid):
-            os.kill(pid, signal.SIGKILL)
+            process.kill(pid)
         self.process.wait()
 
     def _wait_until_it_listens(self):
@@ -144,8 +143,15 @@ def values_for(root, directory, name, demand):
         "NOFILE": process.nofile_max(), "CONNECTIONS": connections,
         "FILES": max(1, min(spare, max(OPEN_FILES_MIN, 2 * demand.files))),
         "ROOTONLY": "" if os.geteuid() == 0 else "# ",  # in front of what others may not ask for
-        "USER": pwd.getpwuid(os.getuid()).pw_name, "GROUP": grp.getgrgid(os.getgid()).gr_name,
+        **account(),
     }
+
+
+def account():
+    """Only root's servers are told whom to run as; in a container others may have no name."""
+    if os.geteuid() != 0:
+        return {"USER": os.getuid(), "GROUP": os.getgid()}
+    return {"USER": pwd.getpwuid(os.getuid()).pw_name, "GROUP": grp.getgrgid(os.getgid()).gr_name}
 
 
 def fill(template, values):

@@ -60,6 +60,11 @@ class Journal:
     def failures(self):
         return [record for record in self.records if "failed" in record]
 
+    def left_out(self):
+        """Workloads that could not be measured; of each the last word."""
+        return list({record["workload"]: record for record in self.records
+                     if "left_out" in record}.values())
+
     def rates(self):
         """{workload: {"rate_per_s", "slowest"}} of the open loops."""
         return {record["rate_of"]: record for record in self.records if "rate_of" in record}

@@ -12,6 +12,7 @@ from harness import namespace, servers
 import workloads
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
+BUILD = TOP / "build" / "release"  # what bench/setup builds
 OURS, AGAIN, FLOOR = "ringserve", "ringserve-again", "floor"
 SUBJECTS = (OURS, AGAIN, FLOOR, *servers.PEER_COMMANDS)
 GENERATORS = ("ringload", "wrk")
@@ -39,7 +40,8 @@ class Plan:
                 ("--subjects", ",".join(self.subjects), ",".join(SUBJECTS)),
                 ("--workloads", ",".join(self.workloads), ",".join(usual_workloads(self.quick))),
                 ("--generators", ",".join(self.generators), ",".join(usual_generators(self.quick))),
-                ("--pairs", self.pairs, usual[0]), ("--seconds", self.seconds, usual[1])):
+                ("--pairs", self.pairs, usual[0]), ("--seconds", self.seconds, usual[1]),
+                ("--congestion", self.congestion, namespace.choose_congestion(None))):
             words += [f"{option} {value}"] if value != default else []
         return " ".join(words)
 
@@ -68,7 +70,7 @@ def make_parser():
         "client, interleaved rounds, ratios with intervals, and an A/A control."),
         epilog="Exit status: 0 done, 1 something could not be measured, 2 a mistake on the "
                "command line, 4 the machine was too noisy (the results are written), 130 "
-               "interrupted. The last three leave what --resume needs, if sampling had begun.")
+               "interrupted. 1, 4 and 130 leave what --resume needs, if sampling had begun.")
     parser.add_argument("--quick", action="store_true",
                         help="three minutes: fewer workloads, short samples, no wrk")
     parser.add_argument("--subjects", metavar="NAME,...",
@@ -92,8 +94,10 @@ def make_parser():
     parser.add_argument("--keep-files", type=pathlib.Path, metavar="DIR",
                         help="make the files to serve there and keep them for the next run; else "
                              "they are temporary")
-    parser.add_argument("--build", type=pathlib.Path, default=TOP / "build" / "release",
+    parser.add_argument("--build", type=pathlib.Path, default=BUILD,
                         metavar="DIR", help="where the programs are (build/release)")
+    parser.add_argument("--no-setup", action="store_true",
+                        help="install and build nothing: measure what is here")
     parser.add_argument("--list", action="store_true", help="list workloads and subjects, and end")
     return parser
 

@@ -3,7 +3,7 @@ quiet enough to believe them."""
 
 import statistics
 
-from harness import noise, paired, rounds
+from harness import noise, paired, process, rounds
 
 import goals
 import workloads
@@ -13,6 +13,7 @@ from options import AGAIN, OURS
 FORMAT = "ringserve-versus 1"
 FAMILY_ERROR = 0.05  # the chance that any of all controls of a sound run does not contain 1
 CONTROL_METRIC = "cpu_us_per_request"
+WITHOUT_NOISE = ("rss_bytes_per_connection",)  # a page more or less says nothing of the machine
 
 
 def assemble(campaign, header, finished_at):
@@ -23,7 +24,7 @@ def assemble(campaign, header, finished_at):
               for name in plan.workloads
               for generator in campaign.generators_of(workloads.ALL[name])]
     controls = control_results(build, listed, values)
-    noisy = [control for control in controls if not control["contains_one"]]
+    noisy = [control for control in controls if control["contains_one"] is False]
     result = {
         "format": FORMAT, "started_at": header["started_at"], "finished_at": finished_at,
         "command": plan.command(), "options": header["plan"], "machine": header["machine"],
@@ -89,11 +90,12 @@ def control_results(build, listed, values):
               "pairs": pairs}
              for entry in listed
              for metric in dict.fromkeys((entry["main_metric"], CONTROL_METRIC))
-             if len(pairs := values.pairs(entry, metric, AGAIN, OURS)) > 1]
+             if metric not in WITHOUT_NOISE
+             and len(pairs := values.pairs(entry, metric, AGAIN, OURS)) > 1]
     confidence = 1 - FAMILY_ERROR / max(1, len(asked))
     answers = answers_to(build, asked, confidence)
     return [{**question, **figures_of(answer), "confidence": confidence,
-             "contains_one": answer["verdict"] == "unclear"}
+             "contains_one": paired.contains_one(answer)}
             for question, answer in zip(asked, answers)]
 
 
@@ -113,6 +115,16 @@ def reasons(campaign, controls, noisy):
              f"[{control['low']:.3f}, {control['high']:.3f}]" for control in noisy]
     if not controls:
         found.append("there was no A/A control: it needs two rounds")
+    elif any(control["contains_one"] is None for control in controls):
+        found.append("too few rounds: fewer than 6 tell nothing, and the control cannot fail")
+    elif campaign.plan.pairs < (needed := paired.rounds_needed(len(controls), FAMILY_ERROR)):
+        found.append(f"{len(controls)} controls want {needed} rounds: with {campaign.plan.pairs} "
+                     "a sound run is called noisy more often than once in twenty")
+    if process.cpus_share_a_core():
+        found.append("the CPUs of server and client are two threads of one core: what one does "
+                     "slows the other")
+    found += [f"{record['workload']}: left out, {record['left_out']}"
+              for record in campaign.journal.left_out()]
     shares = [record["others_cpu_share"] for record in campaign.journal.samples()]
     if shares and statistics.median(shares) > noise.WARNING_SHARE:
         found.append(f"others used {statistics.median(shares):.0%} of a CPU in half of the samples "

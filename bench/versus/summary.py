@@ -204,13 +204,14 @@ def controls_table(readings):
 def _control_row(readings, control):
     workload = readings.entry(control["workload"], control["generator"])
     label = readings.label(workload) if workload else control["workload"]
-    fine = bool(control["contains_one"])
+    answer = {True: Cell("yes", WIN), False: Cell("NO", LOSS)}.get(control["contains_one"],
+                                                                  Cell("too few rounds"))
     confidence = control.get("confidence")
     return [Cell(label), Cell(units.metric(control["metric"]).words),
             Cell(units.ratio(control["ratio"])),
             Cell(units.interval(control["low"], control["high"])),
             Cell(f"{100 * confidence:.2f} %" if is_number(confidence) else units.NOTHING),
-            Cell("yes", WIN) if fine else Cell("NO", LOSS)]
+            answer]
 
 
 def warnings(result):

@@ -22,7 +22,8 @@ namespace {
 constexpr int64_t kRevalidateMs = 500;
 // What inotify watches is looked at all the same, but seldom: a mount over a directory is silent.
 constexpr int64_t kWatchedRevalidateMs = 10'000;
-// And its descriptor this often, for what is written through a mapping: nobody announces that.
+// And its descriptor this often, for what is written through a mapping or another hard link made
+// since: nobody announces that.
 constexpr int64_t kLookAgainMs = 100;
 // A file changed this recently may change again within the same tick of its time stamps, and its
 // new content would look like the old: not yet a body to keep in memory.
@@ -90,7 +91,8 @@ const FileRef* Site::find_cached(std::string_view path, int64_t now_ms) {
   const Cache::Entry* entry = cache_.find(path);
   if (entry == nullptr || !cache_.is_trusted(*entry, now_ms)) return nullptr;
   File& file = *entry->file;
-  if (entry->watched && now_ms - file.looked_at_ms < kLookAgainMs) return &entry->file;
+  const bool may_wait = entry->watched || file.body_in_memory;
+  if (may_wait && now_ms - file.looked_at_ms < kLookAgainMs) return &entry->file;
   if (!is_unchanged(file)) return nullptr;
   file.looked_at_ms = now_ms;
   return &entry->file;
@@ -178,13 +180,12 @@ void Site::open_failed(Lookup& lookup, int error, int64_t now_ms) {
   cache_.erase(lookup.path);
 }
 
-// A body in memory is whole and belongs to its facts. One that is sent from the descriptor could
-// have been rewritten in place since: a look costs far less than a response cut short.
+// A file may have been rewritten in place since: a look costs far less than a response cut short,
+// or an old one.
 bool Site::is_unchanged(File& file) {
-  if (file.body_in_memory) return true;
   struct stat facts {};
   if (::fstat(file.fd.get(), &facts) < 0 || Identity::of(facts) != file.identity) return false;
-  load_body(file);
+  if (!file.body_in_memory) load_body(file);
   return true;
 }
 
@@ -205,20 +206,19 @@ void Site::take(Lookup& lookup, net::OwnedFd fd, int64_t now_ms) {
   if (!seen_before) {
     entry = &cache_.put(lookup.path, make_file(std::move(fd), facts, lookup.open_path));
   }
-  trust(*entry, lookup, seen_before, now_ms);
+  trust(*entry, lookup, now_ms);
   if (!entry->file->body_in_memory) load_body(*entry->file);
   lookup.file = entry->file;
   lookup.outcome = Lookup::Outcome::file;
 }
 
 // A watch protects a file only if it was there before the file was looked at. Where it was not, the
-// first look sets it, and the second, at the next request, finds the same file and relies on it.
-void Site::trust(Cache::Entry& entry, const Lookup& lookup, bool seen_before, int64_t now_ms) {
+// first look sets it, and the second, at the next request, finds it there.
+void Site::trust(Cache::Entry& entry, const Lookup& lookup, int64_t now_ms) {
   const bool plain = lookup.plain || is_plain_path(entry.file->name);
   const bool can_be_watched =
       !entry.file->has_other_names && plain && watcher_.watch_path(entry.file->name);
-  entry.watched = can_be_watched && (seen_before || lookup.watched) &&
-                  cache_.changes() == lookup.changes_at_start;
+  entry.watched = can_be_watched && lookup.watched && cache_.changes() == lookup.changes_at_start;
   entry.epoch = cache_.epoch();
   int64_t trusted_ms = can_be_watched ? 0 : kRevalidateMs;
   if (entry.watched) trusted_ms = kWatchedRevalidateMs;

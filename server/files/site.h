@@ -89,7 +89,7 @@ class Site {
   void take(Lookup& lookup, net::OwnedFd fd, int64_t now_ms);
   void open_failed(Lookup& lookup, int error, int64_t now_ms);
   FileRef make_file(net::OwnedFd fd, const struct stat& facts, const std::string& name);
-  void trust(Cache::Entry& entry, const Lookup& lookup, bool seen_before, int64_t now_ms);
+  void trust(Cache::Entry& entry, const Lookup& lookup, int64_t now_ms);
   bool is_plain_path(const std::string& name) const;
   bool is_unchanged(File& file);
   void load_body(File& file);

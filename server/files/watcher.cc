@@ -21,6 +21,7 @@ namespace {
 
 constexpr uint32_t kEvents = IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE | IN_CREATE | IN_DELETE |
                              IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF;
+constexpr uint32_t kNameChanged = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO;
 constexpr uint32_t kDirectoryItself = IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_UNMOUNT;
 constexpr long kXfsMagic = 0x58465342;  // fs/xfs/libxfs/xfs_format.h
 constexpr long kZfsMagic = 0x2fc12fc1;
@@ -59,9 +60,10 @@ bool Watcher::remember(const std::string& name, int watch) {
   return true;
 }
 
-// Of a directory that was moved or removed. What is below it, inotify tells nothing of: its names
-// may come to mean other directories.
+// Of a directory that was moved, removed or replaced. What is below it, inotify tells nothing of:
+// its names may come to mean other directories.
 void Watcher::forget_below(std::string directory) {
+  if (!watches_.contains(directory)) return;
   std::vector<int> gone;
   const std::string prefix = directory.empty() ? "" : directory + '/';
   for (const auto& [name, watch] : watches_) {
@@ -112,6 +114,11 @@ void Watcher::read_events(Cache& cache, const std::vector<std::string>& index_na
       if (event->len == 0) continue;
       const std::string_view name(event->name);
       const std::string prefix = directory->second.empty() ? "" : directory->second + "/";
+      // A removed directory says so itself only when its last file is closed, which may be a cached
+      // one of ours; the directory above it tells at once.
+      if ((event->mask & IN_ISDIR) != 0 && (event->mask & kNameChanged) != 0) {
+        forget_below(prefix + std::string(name));
+      }
       cache.distrust(prefix + std::string(name));
       if (std::find(index_names.begin(), index_names.end(), name) != index_names.end()) {
         cache.distrust(prefix);

@@ -18,7 +18,7 @@ namespace ringserve::http {
 void Request::clear() {
   method = Method::other;
   version_minor = 1;
-  keep_alive = expects_continue = false;
+  keep_alive = asks_to_close = expects_continue = false;
   target.clear();
 }
 
@@ -211,6 +211,7 @@ void RequestParser::head_complete() {
                                                   : Method::other;
   request_.version_minor = llhttp_.http_minor;
   request_.keep_alive = llhttp_should_keep_alive(&llhttp_) != 0;
+  request_.asks_to_close = (llhttp_.flags & F_CONNECTION_CLOSE) != 0;
   trim_end(host_);
   if (has_kept_fields_) {
     for (std::string* text : {&transfer_encoding_, &expect_, &request_.if_match,

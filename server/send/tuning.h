@@ -18,7 +18,7 @@ enum class FilePath { sendfile, splice };
 
 // Sizes are those of one response's part of a file: of a Range, its length.
 struct Band {
-  uint64_t up_to_bytes = 0;  // inclusive
+  uint64_t up_to_bytes = UINT64_MAX;  // inclusive
   FilePath path = FilePath::splice;
 };
 

@@ -13,7 +13,7 @@ BUILD = pathlib.Path(os.environ.get("RINGSERVE_BUILD", TOP / "build" / "release"
 RUN = TOP / "bench" / "versus" / "run"
 DONE, MISTAKE, TOO_NOISY, INTERRUPTED = 0, 2, 4, 130
 TINY = ("--build", BUILD, "--workloads", "small,notmodified", "--subjects", "floor",
-        "--generators", "ringload", "--seconds", "0.05")
+        "--generators", "ringload", "--seconds", "0.05", "--no-setup")
 
 
 def run(*arguments):

@@ -65,8 +65,9 @@ class Campaign:
         return sum(PREPARING_S.get(name, 0) for name in self.plan.workloads)
 
     def run(self):
-        """A workload of which a sample failed twice is left out. Returns how many were."""
-        failed = 0
+        """A peer of which a sample failed twice is left out of that workload; where it is
+        ringserve, or there are no files to serve, all are. Returns how often that was so."""
+        self.left_out = 0
         for name in self.plan.workloads:
             workload = workloads.ALL[name]
             turns = self.turns(workload)
@@ -76,10 +77,13 @@ class Campaign:
             try:
                 self._run_workload(workload, turns)
             except (sample.SampleFailed, OSError) as error:
-                failed += 1
-                self.progress.note(f"{name}: left out: {error}")
-                self.journal.add({"workload": name, "left_out": str(error)})
-        return failed
+                self._leave_out(name, "all", error)
+        return self.left_out
+
+    def _leave_out(self, workload, subject, error):
+        self.left_out += 1
+        self.progress.note(f"{workload}, {subject}: left out: {error}")
+        self.journal.add({"workload": workload, "subject": subject, "left_out": str(error)})
 
     def _run_workload(self, workload, turns):
         load = dataclasses.replace(workload.load(self.site), warm_s=self.warm_s(workload))
@@ -88,10 +92,20 @@ class Campaign:
             load = dataclasses.replace(load, rate_per_s=self._rate(workload))
         subjects = {name: self._subject(name, load) for name in self.subjects_of(workload)}
         self.progress.resume()
+        absent = set()
         for number, generator, subject in turns:
+            if subject in absent:
+                continue
             load = dataclasses.replace(load, generator=generator,
                                        seconds=seconds_of(self.plan, workload, generator))
-            measured = self._measure(workload, subjects[subject], load)
+            try:
+                measured = self._measure(workload, subjects[subject], load)
+            except sample.SampleFailed as error:
+                if subject in (OURS, AGAIN):
+                    raise
+                absent.add(subject)
+                self._leave_out(workload.name, subject, error)
+                continue
             record = {"workload": workload.name, "generator": generator, "round": number,
                       "subject": subject, **measured}
             keep = workloads.metrics_of(workload, generator)

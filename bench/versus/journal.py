@@ -61,8 +61,8 @@ class Journal:
         return [record for record in self.records if "failed" in record]
 
     def left_out(self):
-        """Workloads that could not be measured; of each the last word."""
-        return list({record["workload"]: record for record in self.records
+        """Peers, or "all", that could not be measured in a workload; of each the last word."""
+        return list({(record["workload"], record.get("subject")): record for record in self.records
                      if "left_out" in record}.values())
 
     def rates(self):

@@ -123,7 +123,7 @@ def reasons(campaign, controls, noisy):
     if process.cpus_share_a_core():
         found.append("the CPUs of server and client are two threads of one core: what one does "
                      "slows the other")
-    found += [f"{record['workload']}: left out, {record['left_out']}"
+    found += [f"{record['workload']}, {record.get('subject', 'all')}: left out: {record['left_out']}"
               for record in campaign.journal.left_out()]
     shares = [record["others_cpu_share"] for record in campaign.journal.samples()]
     if shares and statistics.median(shares) > noise.WARNING_SHARE:

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -28,6 +29,7 @@ constexpr unsigned kReceiveBuffers = 256;
 constexpr unsigned kReceiveBufferBytes = 4096;
 constexpr size_t kFlushBatch = 8;               // as in server/worker.cc
 constexpr size_t kRepeatedBytesMin = 32 << 10;  // pipelined answers leave in one send(2)
+constexpr off_t kSendfileBytesMax = 64 << 10;   // measured by bench/paths: splice is cheaper above
 constexpr int kPipeBytes = 1 << 20;
 constexpr size_t kStepBytes = 512 << 10;  // more at once falls out of the CPU's cache
 // Only the cork keeps every segment full from one splice(2) to the next: 15 % of a large body.
@@ -40,12 +42,21 @@ uint64_t pack(Operation operation, int fd) {
   return static_cast<uint64_t>(operation) << 32 | static_cast<uint32_t>(fd);
 }
 
+// What follows each head: a part of a file, or nothing.
+struct Body {
+  net::OwnedFd file;
+  off_t begin = 0, end = 0;  // of the part, in the file
+
+  off_t bytes() const { return end - begin; }
+  bool corked() const { return bytes() > kCorkBytesMin; }
+};
+
 struct Connection {
   uint64_t received_bytes = 0;  // of a request that is not complete yet
   uint64_t memory_due = 0;      // bytes of heads (and bodies, when they are in memory) to send
   size_t at = 0;                // where in the repeated response they go on
   uint64_t bodies_due = 0;
-  off_t body_at = 0;
+  off_t body_at = 0;  // in the part
   uint64_t in_pipe = 0;
   net::OwnedFd pipe_read, pipe_write;
   bool flushing = false;
@@ -66,10 +77,7 @@ class Floor {
     io_uring_sqe_set_data64(sqe, pack(Operation::accept, listener));
   }
 
-  void splice_after_each(int fd, off_t bytes) {
-    body_fd_ = fd;
-    body_bytes_ = bytes;
-  }
+  void send_after_each(Body body) { body_ = std::move(body); }
   void close_after_each() { close_ = true; }
 
   [[noreturn]] void run() {
@@ -118,7 +126,7 @@ class Floor {
       const uint64_t requests = connection.received_bytes / request_bytes_;
       connection.received_bytes %= request_bytes_;
       connection.memory_due += requests * response_bytes_;
-      if (body_fd_ >= 0) connection.bodies_due += requests;
+      if (body_.file.valid()) connection.bodies_due += requests;
       flush_later(fd);
     }
     if ((cqe.flags & IORING_CQE_F_BUFFER) != 0) buffers_.give_back(cqe);
@@ -149,8 +157,8 @@ class Floor {
     for (const int fd : to_flush_) {
       Connection& connection = connections_[static_cast<size_t>(fd)];
       connection.flushing = false;
-      const bool sent = body_fd_ >= 0 ? send_with_bodies(fd, connection)
-                                      : send_memory(fd, connection, connection.memory_due, 0);
+      const bool sent = body_.file.valid() ? send_with_bodies(fd, connection)
+                                           : send_memory(fd, connection, connection.memory_due, 0);
       if (!sent) await_writable(fd);
       if (sent && close_) ::shutdown(fd, SHUT_RDWR);
     }
@@ -179,14 +187,14 @@ class Floor {
 
   bool send_with_bodies(int fd, Connection& connection) {
     while (connection.bodies_due > 0) {
-      if (body_bytes_ > kCorkBytesMin) cork(fd, 1);
+      if (body_.corked()) cork(fd, 1);
       const uint64_t later_heads = (connection.bodies_due - 1) * response_bytes_;
       const bool head_due = connection.memory_due > later_heads;
       if (head_due && !send_memory(fd, connection, connection.memory_due - later_heads, MSG_MORE)) {
         return false;
       }
-      if (!splice_body(fd, connection)) return false;
-      if (body_bytes_ > kCorkBytesMin) cork(fd, 0);
+      if (!send_body(fd, connection)) return false;
+      if (body_.corked()) cork(fd, 0);
       --connection.bodies_due;
       connection.body_at = 0;
     }
@@ -197,16 +205,36 @@ class Floor {
     if (::setsockopt(fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on) < 0) die("TCP_CORK", errno);
   }
 
+  bool send_body(int fd, Connection& connection) {
+    return body_.bytes() <= kSendfileBytesMax ? sendfile_body(fd, connection)
+                                              : splice_body(fd, connection);
+  }
+
+  bool sendfile_body(int fd, Connection& connection) {
+    while (connection.body_at < body_.bytes()) {
+      off_t at = body_.begin + connection.body_at;
+      const auto rest = static_cast<size_t>(body_.end - at);
+      const ssize_t sent = ::sendfile(fd, body_.file.get(), &at, rest);
+      if (sent < 0) return errno != EAGAIN;
+      if (sent == 0) die("sendfile from the body", ENODATA);
+      connection.body_at += sent;
+    }
+    return true;
+  }
+
   bool splice_body(int fd, Connection& connection) {
     if (!connection.pipe_read.valid()) open_pipe(connection);
-    while (connection.body_at < body_bytes_ || connection.in_pipe > 0) {
+    while (connection.body_at < body_.bytes() || connection.in_pipe > 0) {
       if (connection.in_pipe == 0) {
-        const ssize_t got = ::splice(body_fd_, &connection.body_at, connection.pipe_write.get(),
-                                     nullptr, kStepBytes, SPLICE_F_MOVE);
+        off_t at = body_.begin + connection.body_at;
+        const auto step = std::min(static_cast<size_t>(body_.end - at), kStepBytes);
+        const ssize_t got = ::splice(body_.file.get(), &at, connection.pipe_write.get(), nullptr,
+                                     step, SPLICE_F_MOVE);
         if (got <= 0) die("splice from the body", got < 0 ? errno : ENODATA);
         connection.in_pipe = static_cast<uint64_t>(got);
+        connection.body_at += got;
       }
-      const bool more = connection.body_at < body_bytes_;
+      const bool more = connection.body_at < body_.bytes();
       const ssize_t sent =
           ::splice(connection.pipe_read.get(), nullptr, fd, nullptr, connection.in_pipe,
                    SPLICE_F_MOVE | SPLICE_F_NONBLOCK | (more ? SPLICE_F_MORE : 0));
@@ -229,8 +257,7 @@ class Floor {
   std::string responses_;  // the response again and again
   size_t response_bytes_;
   size_t request_bytes_ = 0;
-  int body_fd_ = -1;
-  off_t body_bytes_ = 0;
+  Body body_;
   bool close_ = false;
   std::vector<Connection> connections_;  // by descriptor
   std::vector<int> to_flush_;
@@ -243,15 +270,30 @@ std::string read_whole(const std::string& path) {
   return bytes;
 }
 
+// Ends the program when the part is not in the file.
+Body open_body(const std::string& path, off_t begin, off_t bytes) {
+  Body body;
+  body.file.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat facts {};
+  if (!body.file.valid() || ::fstat(body.file.get(), &facts) < 0) die(path, errno);
+  body.begin = begin;
+  body.end = bytes > 0 ? begin + bytes : facts.st_size;
+  if (body.end > facts.st_size || body.bytes() <= 0) die(path + ": no such part", ERANGE);
+  return body;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   CLI::App app("Answers every request with the bytes of a file.", "bench_floor");
   std::string listen = "127.0.0.1:0", response, body;
+  off_t body_begin = 0, body_bytes = 0;
   bool close = false;
   app.add_option("--listen", listen, "Address; port 0 takes any");
   app.add_option("--response", response, "File with a whole response, or its head")->required();
-  app.add_option("--body", body, "File spliced after each response");
+  app.add_option("--body", body, "File sent after each response");
+  app.add_option("--body-begin", body_begin, "The part of it begins here");
+  app.add_option("--body-bytes", body_bytes, "Length of the part; 0: to the end");
   app.add_flag("--close", close, "End the connection after a response");
   try {
     app.parse(argc, argv);
@@ -268,13 +310,7 @@ int main(int argc, char** argv) {
   if (!buffers) return cli::report_usage_error("bench_floor", buffers.error().message());
 
   Floor floor(**ring, **buffers, listener->sockets.front().get(), read_whole(response));
-  net::OwnedFd body_file;
-  if (!body.empty()) {
-    body_file.reset(::open(body.c_str(), O_RDONLY | O_CLOEXEC));
-    struct stat facts {};
-    if (!body_file.valid() || ::fstat(body_file.get(), &facts) < 0) die(body, errno);
-    floor.splice_after_each(body_file.get(), facts.st_size);
-  }
+  if (!body.empty()) floor.send_after_each(open_body(body, body_begin, body_bytes));
   if (close) floor.close_after_each();
   fmt::print("listening {}\n", listener->address.text());
   std::fflush(stdout);

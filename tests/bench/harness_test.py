@@ -183,7 +183,11 @@ class LoadTest(unittest.TestCase):
     def test_the_floor_answers_what_ringserve_answers(self):
         for changes in ({}, {"new_connection": True},
                         {"conditional": True, "status": 304, "body_bytes": 0},
-                        {"path": self.site.file(200 * KIB), "body_bytes": 200 * KIB}):
+                        {"headers": ("Range: bytes=3-9",), "status": 206, "body_bytes": 7},
+                        {"path": self.site.file(20 * KIB), "body_bytes": 20 * KIB},
+                        {"path": self.site.file(200 * KIB), "body_bytes": 200 * KIB},
+                        {"path": self.site.file(200 * KIB), "body_bytes": 9 * KIB,
+                         "headers": (f"Range: bytes=5-{9 * KIB + 4}",), "status": 206}):
             with self.subTest(changes):
                 load = dataclasses.replace(self.small, **changes)
                 metrics = self.run_load(floor.subject(self.setting, load), **changes)

@@ -12,7 +12,7 @@ from harness.site import KIB, MIB
 
 import crowding
 from generators import H2load, Ringload, Wrk, load
-from measuring import Figure, alternate, ratios, say_sample
+from measuring import Figure, alternate, pairs, ratio_figure, say_sample
 
 CONNECTIONS, WARM_SECONDS = 64, 1
 LARGE_CONNECTIONS = 4
@@ -78,8 +78,8 @@ def small(setting):
                               *(contender(setting.rival(name)) for name in setting.rivals)],
                              setting)
     return samples, [
-        Figure(f"1 KiB: client CPU per request, ringload / {name}", True, 0.85,
-               ratios(samples, "client CPU µs/req", "ringload", name))
+        ratio_figure(f"1 KiB: client CPU per request, ringload / {name}", True, 0.85,
+                     pairs(samples, "client CPU µs/req", "ringload", name))
         for name in setting.rivals]
 
 
@@ -106,9 +106,9 @@ def large(setting):
 
             samples |= take_turns([contender(name) for name in generators], setting)
         if "wrk" in generators:
-            figures.append(Figure(
+            figures.append(ratio_figure(
                 f"{size}: bytes per client CPU second, ringload / wrk", False, 2,
-                ratios(samples, "GB/client CPU-s", f"{size} discard", f"{size} wrk")))
+                pairs(samples, "GB/client CPU-s", f"{size} discard", f"{size} wrk")))
     return samples, figures
 
 

@@ -6,6 +6,7 @@ namespace (user_namespaces(7)) in which it is still itself, so that servers find
 their configuration names.
 """
 
+import argparse
 import ctypes
 import errno
 import fcntl
@@ -74,10 +75,17 @@ def set_congestion(congestion):
     try:
         CONGESTION.write_text(congestion)
     except OSError as error:
-        known = (TCP_SETTINGS / "tcp_available_congestion_control").read_text().strip()
         raise OSError(error.errno, f"{CONGESTION}: {congestion}: {error.strerror}; here there are "
-                      f"{known}") from None
+                      f"{' '.join(available_congestion_controls())}") from None
 
 
 def available_congestion_controls():
     return (TCP_SETTINGS / "tcp_available_congestion_control").read_text().split()
+
+
+def congestion_argument(text):
+    """For an option --congestion: what choose_congestion() takes. Throws ArgumentTypeError."""
+    known = [*available_congestion_controls(), "host"]
+    if text not in known:
+        raise argparse.ArgumentTypeError(f"{text}: here there are {', '.join(known)}")
+    return text

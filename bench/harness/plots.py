@@ -10,6 +10,7 @@ import subprocess
 
 DEADLINE_S = 60
 PACKAGE = "gnuplot-nox"
+LETTERS_PX = 13
 
 # Okabe and Ito's colours, for all kinds of eyes.
 BLUE, ORANGE, GREEN, PURPLE = "#0072b2", "#d55e00", "#007d5c", "#aa4a87"
@@ -24,11 +25,11 @@ def available():
     return shutil.which("gnuplot") is not None
 
 
-def head(name, width=600, height=400):
-    """`name` tells the parts of one picture from those of the others on the same page. The letters
-    are large because on a phone the whole canvas is 330 pixels wide."""
-    return (f"set terminal svg size {width},{height} dynamic noenhanced "
-            f"font 'sans-serif,20' name '{identifier(name)}' linewidth 1.6\n"
+def head(name, width=360, height=240):
+    """`name` tells the parts of one picture from those of the others on the same page. The usual
+    width is that of a phone, so that letters are as large there as anywhere else."""
+    return (f"set terminal svg size {width},{height} noenhanced font 'sans-serif,{LETTERS_PX}' "
+            f"name '{identifier(name)}' linewidth 1.2\n"
             "set encoding utf8\nset border 3 lc rgb '#555555'\nset tics nomirror out\n"
             "set grid lc rgb '#dddddd' lt 1\nset style fill noborder\n")
 

@@ -134,6 +134,11 @@ class Server:
         return process.rss_bytes(process.tree(self.process.pid))
 
 
+def descriptors_needed(demand):
+    """Fewer, and a server could not hold the connections and a sensible number of open files."""
+    return max(CONNECTIONS_MIN, demand.connections) + SPARE_DESCRIPTORS + OPEN_FILES_MIN
+
+
 def values_for(root, directory, name, demand):
     """Descriptors are shared out: what connections do not need may hold open files."""
     connections = max(CONNECTIONS_MIN, 2 * demand.connections)

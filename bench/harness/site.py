@@ -56,11 +56,10 @@ class Site:
         Their order has nothing to do with their sizes."""
         listed = self.lists / "mixed.txt"
         if not listed.exists():
-            chance, paths = random.Random(MIXED_SEED), []
-            for number in range(MIXED_FILES):
-                size = chance.lognormvariate(0, MIXED_SIGMA) * MIXED_MEDIAN_BYTES
+            paths = []
+            for number, size in enumerate(mixed_sizes()):
                 path = f"mixed/{number // MIXED_FILES_PER_DIRECTORY:02}/{number}.bin"
-                self._write(self.root / path, max(1, min(MIXED_BYTES_MAX, round(size))))
+                self._write(self.root / path, size)
                 paths.append(f"/{path}\n")
             self._settle(listed, paths)
         return listed
@@ -118,6 +117,13 @@ class Site:
         os.sync()
         listed.write_text("".join(lines))
         self.written_at = time.monotonic()
+
+
+def mixed_sizes():
+    """Of the files of the mixed site, always the same."""
+    chance = random.Random(MIXED_SEED)
+    sizes = (chance.lognormvariate(0, MIXED_SIGMA) * MIXED_MEDIAN_BYTES for _ in range(MIXED_FILES))
+    return [max(1, min(MIXED_BYTES_MAX, round(size))) for size in sizes]
 
 
 def bring_in(root, paths_file):

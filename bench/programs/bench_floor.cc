@@ -13,6 +13,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
+#include <csignal>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -308,6 +309,8 @@ int main(int argc, char** argv) {
   if (!ring) return cli::report_usage_error("bench_floor", ring.error().message());
   auto buffers = net::BufferRing::create(**ring, 0, kReceiveBuffers, kReceiveBufferBytes);
   if (!buffers) return cli::report_usage_error("bench_floor", buffers.error().message());
+
+  ::signal(SIGPIPE, SIG_IGN);  // sendfile(2) and splice(2) know no MSG_NOSIGNAL
 
   Floor floor(**ring, **buffers, listener->sockets.front().get(), read_whole(response));
   if (!body.empty()) floor.send_after_each(open_body(body, body_begin, body_bytes));

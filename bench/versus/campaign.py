@@ -61,6 +61,10 @@ class Campaign:
             total_s += sum(self.step_s(workload, generator) for _, generator, _ in turns)
         return steps, total_s
 
+    def unfinished(self):
+        """The workloads of which samples are still to be measured."""
+        return [name for name in self.plan.workloads if self.turns(workloads.ALL[name])]
+
     def preparing_s(self):
         return sum(PREPARING_S.get(name, 0) for name in self.plan.workloads)
 

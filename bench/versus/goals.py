@@ -20,6 +20,7 @@ from units import metric as metric_of
 ABSOLUTE, BEST, EVERY = "absolute", "best peer", "every peer"
 YES, NO, CANNOT_TELL, NOT_MEASURED = "yes", "no", "cannot tell", "not measured"
 _WORST_FIRST = (NO, CANNOT_TELL, YES)
+_LEAST = 1e-3  # of an absolute limit: what is less, such as memory that did not grow, counts as 0
 
 
 class Goal(NamedTuple):
@@ -141,18 +142,26 @@ def _peers(goal, readings):
 def _outcome(goal, ours, name, theirs, compare):
     rounds = sorted(ours.keys() & theirs.keys())
     pairs = [[ours[number], theirs[number]] for number in rounds]
+    if goal.against == ABSOLUTE:
+        pairs = [[max(value, _LEAST * limit), limit] for value, limit in pairs]
     outcome = {"to": name, "pairs": len(pairs), "reached": CANNOT_TELL}
     if len(pairs) < 2:
         return outcome | {"remark": f"{len(pairs)} round(s) in common: an interval needs two"}
     if any(a <= 0 or b <= 0 for a, b in pairs):
         return outcome | {"remark": "a value that is not above 0 gives no ratio"}
     compared = compare(pairs)
-    scale = goal.limit if goal.against == ABSOLUTE else 1
-    outcome["measured"] = compared["ratio"] * scale
+    outcome["measured"] = _value(goal, compared["ratio"])
     if compared["high"] is None:
         return outcome | {"remark": f"{len(pairs)} rounds are too few for an interval"}
-    low, high = compared["low"] * scale, compared["high"] * scale
+    low, high = (_value(goal, compared[end]) for end in ("low", "high"))
     return outcome | {"low": low, "high": high, "remark": "", "reached": _reached(goal, low, high)}
+
+
+def _value(goal, ratio):
+    """What the ratio to the limit of an absolute goal stands for; else the ratio itself."""
+    if goal.against != ABSOLUTE:
+        return ratio
+    return ratio * goal.limit if ratio > _LEAST * 1.001 else 0.0
 
 
 def _reached(goal, low, high):

@@ -5,9 +5,10 @@ import argparse
 import dataclasses
 import datetime
 import pathlib
+import shlex
 import sys
 
-from harness import namespace, servers
+from harness import namespace, needs, servers
 
 import workloads
 
@@ -81,7 +82,7 @@ def make_parser():
                         help=f"rounds of each workload ({PAIRS_FULL}; --quick: {PAIRS_QUICK})")
     parser.add_argument("--seconds", type=float, metavar="S",
                         help=f"length of a sample ({SECONDS_FULL}; --quick: {SECONDS_QUICK})")
-    parser.add_argument("--congestion", metavar="NAME|host",
+    parser.add_argument("--congestion", type=namespace.congestion_argument, metavar="NAME|host",
                         help="TCP congestion control of the samples; reno when the machine's is "
                              "bbr, whose pacing hides everything else on a loopback")
     parser.add_argument("--output", type=pathlib.Path, metavar="DIR",
@@ -113,8 +114,29 @@ def parse(arguments=None):
         parser.error("--resume goes on as the run was begun: leave out the options that chose it")
     given.output = given.resume or given.output or (
         TOP / "build" / "versus" / datetime.datetime.now().strftime("%Y-%m-%d-%H%M%S"))
+    check_places(given, parser)
     given.plan = None if given.resume else plan_of(given, parser)
     return given
+
+
+def check_places(given, parser):
+    """What would otherwise be found out when there is something to write."""
+    if not given.resume and (trouble := needs.directory_trouble(given.output)):
+        parser.error(f"--output {given.output}: {trouble}: name a directory to write into")
+    if given.keep_files and (trouble := needs.directory_trouble(given.keep_files)):
+        parser.error(f"--keep-files {given.keep_files}: {trouble}: name a directory to write into")
+    if given.json and (given.json.is_dir() or needs.directory_trouble(given.json.parent)):
+        parser.error(f"--json {given.json}: name a file in a directory you may write to")
+
+
+def resume_command(given, program=sys.argv[0]):
+    """What goes on with the run, in the same surroundings."""
+    return shlex.join(str(word) for word in (
+        program, "--resume", given.output,
+        *(("--keep-files", given.keep_files) if given.keep_files else ()),
+        *(("--build", given.build) if given.build != BUILD else ()),
+        *(("--no-setup",) if given.no_setup else ()),
+        *(("--json", given.json) if given.json else ())))
 
 
 def plan_of(given, parser):
@@ -127,9 +149,6 @@ def plan_of(given, parser):
         parser.error(f"--pairs: {pairs}: choose 1 to {PAIRS_MAX}")
     if not SECONDS_MIN <= seconds <= SECONDS_MAX:
         parser.error(f"--seconds: {seconds:g}: choose {SECONDS_MIN} to {SECONDS_MAX:g}")
-    known = [*namespace.available_congestion_controls(), "host"]
-    if given.congestion is not None and given.congestion not in known:
-        parser.error(f"--congestion: {given.congestion}: here there are {', '.join(known)}")
     return Plan(
         subjects=tuple(name for name in SUBJECTS if name in {OURS, AGAIN, *subjects}),
         workloads=names(given.workloads, workloads.ALL, usual_workloads(given.quick), "workload",

@@ -35,10 +35,11 @@ padding:14px 16px}
 .figure.bad b,.warn h2{color:var(--warn)}
 section{margin:0 0 14px}
 .group{margin:22px 0 8px}
-.plots{display:grid;grid-template-columns:1fr 1fr;gap:14px;margin-bottom:14px;align-items:start}
-.plots.one{grid-template-columns:minmax(0,900px)}
+.plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,370px),1fr));gap:14px;
+margin-bottom:14px;align-items:start}
+.plots.one{grid-template-columns:minmax(0,576px)}
 figure{margin:0;min-width:0;break-inside:avoid}
-figure svg{display:block;width:100%;height:auto;background:#fff;border-radius:6px}
+figure svg{display:block;max-width:100%;height:auto;margin:0 auto;background:#fff;border-radius:6px}
 figcaption{color:var(--soft);font-size:.9em;margin-bottom:8px}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
@@ -59,7 +60,7 @@ small{color:var(--soft);font-size:.85em}
 .loss{color:var(--warn);font-weight:650}
 .unclear,.empty{color:var(--soft)}
 .said{margin:12px 0 0}
-@media(max-width:700px){.plots{grid-template-columns:minmax(0,1fr)}main{padding:14px 10px}
+@media(max-width:700px){main{padding:14px 10px}
 .figure,section,figure{padding:10px 12px}.figures{grid-template-columns:1fr 1fr}
 .cards thead{display:none}
 .cards tr{display:block;border-top:1px solid var(--line);padding:8px 0}

@@ -17,7 +17,8 @@ CONNECTIONS = {"c1": 1, "c8": 8, "small": 64, "c512": 512, "c4096": 4096}
 PERCENTILES = (("p50_us", "p50", plots.BLUE), ("p99_us", "p99", plots.GREEN),
                ("p999_us", "p99.9", plots.ORANGE))
 RATES = ("requests_per_s", "bytes_per_cpu_s")  # shown as the CPU they cost
-ROW_HEIGHT, FRAME_HEIGHT = 32, 100
+ROW_HEIGHT, FRAME_HEIGHT = 20, 76
+LETTER_WIDTH = 0.9  # of what gnuplot holds for one
 TIC_STEPS = ((1,), (1, 2, 5), (1, 1.5, 2, 3, 5, 7), (1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 4, 5, 6, 7,
                                                      8, 9))
 TICS_MAX, TICS_MIN = 5, 3
@@ -59,10 +60,12 @@ def _colour(subject):
 
 
 def _rows_axis(names):
-    """A named row for each, the first one on top."""
+    """A named row for each, the first one on top. gnuplot would take letters for wider than they
+    are, and leave too little for the rest."""
     tics = ", ".join(f"{plots.quoted(name)} {number}" for number, name in enumerate(names, 1))
     return (f"set yrange [{len(names) + 0.6}:0.4]\nset ytics ({tics})\n"
-            "set grid noytics xtics\nset tmargin 0.3\n")
+            "set grid noytics xtics\nset tmargin 0.3\nset rmargin 2\n"
+            f"set lmargin {LETTER_WIDTH * max(map(len, names)) + 3:.1f}\n")
 
 
 def _height(rows):
@@ -139,11 +142,12 @@ def _connections(readings):
             lines[subject] = points
     if not lines:
         return []
-    script = plots.head("connections", width=900, height=520) + "".join(
+    script = plots.head("connections", width=540, height=340) + "".join(
         plots.block(subject, [(count, middle, low, high) for count, low, middle, high in points])
         for subject, points in lines.items())
     counts = ", ".join(f"'{count}' {count}" for count in CONNECTIONS.values())
-    script += ("set key above horizontal samplen 1.5\nset logscale x 2\nset xrange [0.8:5200]\n"
+    script += ("set key above horizontal samplen 1.5 width -5 maxcols 4\n"
+               "set logscale x 2\nset xrange [0.8:5200]\n"
                f"set xtics ({counts}) nomirror\nset xlabel 'connections'\n"
                "set ylabel 'µs of server CPU per request'\n")
     script += _log_axis("y", [value for points in lines.values() for _, *row in points
@@ -186,15 +190,15 @@ def _latency(readings, workload):
             for number, found in enumerate(shown.values(), 1)
             for colour, (low, middle, high) in found.items()]
     label = readings.label(workload)
-    keys = ", ".join(f"NaN with points pt 7 ps 0.8 lc rgb '{colour}' title '{title}'"
-                     for _, title, colour in PERCENTILES)
+    keys = "".join(f"set label '{title}' at graph {0.05 + 0.35 * number},1.1 "
+                   f"point pt 7 ps 0.7 lc rgb '{colour}' offset 1,-0.3\n"
+                   for number, (_, title, colour) in enumerate(PERCENTILES))
     script = (plots.head(f"latency_{label}", height=_height(len(shown)) + ROW_HEIGHT)
               + plots.block("latency", rows) + _rows_axis(shown)
               + _log_axis("x", [value for row in rows for value in row[1:4]])
-              + f"set tmargin 2\nset key above horizontal samplen 1\nset xlabel '{unit}'\n"
-              "plot $latency using 3:1:($4-$3):(0):5 with vectors nohead lw 2 lc rgb variable "
-              "notitle, $latency using 2:1:5 with points pt 7 ps 0.8 lc rgb variable notitle, "
-              f"{keys}\n")
+              + f"set nokey\n{keys}set tmargin 2\nset xlabel '{unit}'\n"
+              "plot $latency using 3:1:($4-$3):(0):5 with vectors nohead lw 2 lc rgb variable, "
+              "$latency using 2:1:5 with points pt 7 ps 0.7 lc rgb variable\n")
     return [Picture(label, workload.get("title") or "", script)]
 
 

@@ -13,12 +13,21 @@ from options import AGAIN, OURS
 FORMAT = "ringserve-versus 1"
 FAMILY_ERROR = 0.05  # the chance that any of all controls of a sound run does not contain 1
 CONTROL_METRIC = "cpu_us_per_request"
+ROUNDS_TELLING = 6  # fewer have no interval (common/measure/paired.h)
 WITHOUT_NOISE = ("rss_bytes_per_connection",)  # a page more or less says nothing of the machine
 
 
-def assemble(campaign, header, finished_at):
+def tells_something(campaign):
+    """Whether of any workload there are rounds enough for an interval."""
+    values = Values(campaign.journal.samples())
+    return any(values.rounds_of(name, generator) >= ROUNDS_TELLING
+               for name in campaign.plan.workloads
+               for generator in campaign.generators_of(workloads.ALL[name]))
+
+
+def assemble(campaign, finished_at, partial=False):
     """The dict that result.json holds; its schema is in bench/README.md."""
-    plan, build = campaign.plan, campaign.setting.build
+    plan, build, header = campaign.plan, campaign.setting.build, campaign.journal.header
     values = Values(campaign.journal.samples())
     listed = [entry_of(campaign, workloads.ALL[name], generator, values)
               for name in plan.workloads
@@ -32,11 +41,18 @@ def assemble(campaign, header, finished_at):
         "subjects": list(plan.subjects), "workloads": listed,
         "samples": campaign.journal.samples(),
         "comparisons": comparisons(build, plan, listed, values), "controls": controls,
-        "noisy": bool(noisy), "reasons": reasons(campaign, controls, noisy),
+        "noisy": bool(noisy), "reasons": reasons(campaign, controls, noisy), "partial": partial,
     }
+    if partial:
+        result["reasons"].insert(0, missing_part(campaign))
     result["goals"] = goals.evaluate(
         result, lambda pairs, confidence=0.95: paired.compare(build, pairs, confidence))
     return result
+
+
+def missing_part(campaign):
+    done, (left, _) = len(campaign.journal.samples()), campaign.planned()
+    return f"interrupted: {done} of {done + left} samples were measured"
 
 
 class Values:

@@ -15,6 +15,7 @@ WIN, LOSS, UNCLEAR, EMPTY, SOFT = "win", "loss", "unclear", "empty", "soft"
 MARKS = {WIN: "✓", LOSS: "✗", UNCLEAR: "~"}
 FLOOR_COLUMN = "distance to the floor"
 NOISY = "Machine too noisy: these figures are not to be trusted."
+PARTIAL = "Only a part: this run was interrupted."
 DOUBTS = "To know before believing these figures"
 
 
@@ -219,6 +220,8 @@ def warnings(result):
     reasons = [str(reason) for reason in result.get("reasons") or []]
     if result.get("noisy"):
         return [NOISY, *reasons]
+    if result.get("partial"):
+        return [PARTIAL, *reasons]
     return [DOUBTS, *reasons] if reasons else []
 
 

@@ -34,6 +34,7 @@ class Workload:
     warm_s: float = WARM_S
     beside_s: float = 0.1  # what a sample takes besides
     capacity_of: str = ""  # an open loop, at a share of what this workload came to
+    on_disk: bool = False  # reads from one
 
     @property
     def main_metric(self):
@@ -89,12 +90,13 @@ ALL = {workload.name: workload for workload in (
     Workload("ranges", "63 KiB of a 1 MiB file, by Range", ranges),
     Workload("notmodified", "304: If-None-Match with the server's own ETag",
              lambda site: Load(path=site.file(KIB), conditional=True, status=304, body_bytes=0)),
-    Workload("idle", f"{special.IDLE_CONNECTIONS} idle connections", of_size(KIB),
+    Workload("idle", f"{special.IDLE_CONNECTIONS} idle connections",
+             of_size(KIB, connections=special.IDLE_CONNECTIONS),
              ("rss_bytes_per_connection", "rss_bytes"), special.idle, floor=False, slices=0,
              beside_s=1.2),
     Workload("cold", "1 KiB, 8 connections, beside six cold files of 100 MB", cold,
              ("p99_us", "p50_us", "p999_us", "requests_per_s", "bytes_per_s", "rss_bytes"),
-             special.cold, floor=False, slices=0, beside_s=1.2),
+             special.cold, floor=False, slices=0, beside_s=1.2, on_disk=True),
     Workload("million", "1,000,000 files of 1 KiB, of which any 100,000 are asked for", million,
              floor=False, warm_s=WARM_MANY_S, beside_s=0.3),
     crowd(1), crowd(8), crowd(512, slices=2), crowd(4096, slices=4, beside_s=0.5),

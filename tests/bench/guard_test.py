@@ -130,6 +130,7 @@ class Command(unittest.TestCase):
                       ("--base-binary", "/no/such/program"), ("--base", "HEAD", "--pairs", "5"),
                       ("--base", "HEAD", "--workloads", "idle"), ("--base", "HEAD", "extra"),
                       ("--base", "HEAD", "--seconds", "nan"),
+                      ("--base", "HEAD", "--congestion", "nonsense"),
                       ("--base", "HEAD", "--base-binary", "/bin/true")):
             done = run_guard(*words)
             self.assertEqual(done.returncode, 2, words)

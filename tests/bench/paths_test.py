@@ -180,6 +180,7 @@ class Command(unittest.TestCase):
                 (("--paths", "teleport"), ("'teleport'", "splice")),
                 (("--pairs", "0"), ("--pairs", "'0'")), (("--pairs", "many"), ("'many'",)),
                 (("--seconds", "0"), ("--seconds",)), (("--seconds", "nan"), ("'nan'",)),
+                (("--congestion", "nonsense"), ("--congestion", "here there are")),
                 (("--tuning", self.directory), ("--tuning", "name a file")),
                 (("--tuning", self.directory / "absent" / "t.json"), ("name a file",)),
                 (("--tuning", self.directory / "t", "--paths", "splice"), ("auto-memory",)),

@@ -5,6 +5,7 @@ no number of a real run is asserted."""
 import copy
 import html.parser
 import io
+import json
 import os
 import pathlib
 import re
@@ -132,6 +133,18 @@ class GoalsTest(unittest.TestCase):
         row = next(row for row in summary.goals_table({"goals": [goal]}).rows)
         self.assertEqual([cell.text for cell in row[1:4]],
                          ["≤ 256 B/conn", "220 B/conn", "[200, 240]"])
+
+    def test_memory_that_does_not_grow_reaches_its_goal(self):
+        for values, measured, high in (([0.0, 0.0], 0, 0), ([-5.0, 0.0, -1.0], 0, 0),
+                                       ([-5.0, 0.0, 40.0], 0, 40)):
+            with self.subTest(values=values):
+                result = small_result({"ringserve": values}, "idle", "rss_bytes_per_connection")
+                goal = goal_of(result, "idle", "absolute")
+                self.assertEqual((goal["measured"], goal["reached"], goal["remark"]),
+                                 (measured, goals.YES, ""))
+                self.assertAlmostEqual(goal["high"], high)
+                self.assertIn("0.00 B/conn", summary.goals_table({"goals": [goal]}).rows[0][2].text)
+                json.dumps(goal)
 
     def test_workloads_and_generators_are_held_against_each_other(self):
         result = synthetic_result.make(pairs=4)
@@ -353,6 +366,25 @@ class TerminalTest(unittest.TestCase):
             body = text[text.find("<body>") + 1:]
             self.assertLess(body.index("Machine too noisy"), body.index("small"))
             self.assertIn("1.050", body)
+
+
+    def test_a_part_of_a_run_is_told_to_be_one(self):
+        result = synthetic_result.make(pairs=2, workloads=["small"])
+        result |= {"partial": True, "reasons": ["interrupted: 4 of 32 samples were measured"]}
+        with mock.patch.object(plots, "available", return_value=False):
+            texts = (printed(result, 100), report.markdown(result), page.render(result))
+        for text in texts:
+            body = text[text.find("<body>") + 1:]
+            self.assertLess(body.index("Only a part"), body.index("small"))
+            self.assertIn("4 of 32", body)
+
+
+class PictureTest(unittest.TestCase):
+    @unittest.skipUnless(plots.available(), "gnuplot is not installed")
+    def test_letters_have_their_size_whatever_the_width(self):
+        drawn = plots.svg(plots.head("picture", 300, 200) + "plot x\n")
+        self.assertRegex(drawn, r"<svg[^>]*width=\"300\" height=\"200\"")
+        self.assertIn(f'font-size="{plots.LETTERS_PX}', drawn)
 
 
 class MissingDataTest(unittest.TestCase):

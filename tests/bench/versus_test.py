@@ -92,7 +92,11 @@ class VersusTest(unittest.TestCase):
                                  (("--pairs", "many"), "invalid int value"),
                                  (("--seconds", "nan"), "choose 0.02 to"),
                                  (("--congestion", "nonsense"), "here there are"),
-                                 (("--resume", "/nonexistent", "--build", BUILD), "begin a new"),
+                                 (("--output", __file__), f"--output {__file__}: "),
+                                 (("--keep-files", __file__), "--keep-files"),
+                                 (("--json", TOP), "--json"),
+                                 (("--resume", "/nonexistent", "--build", BUILD, "--no-setup"),
+                                  "begin a new"),
                                  (("--resume", "/tmp", "--pairs", "3"), "leave out the options"),
                                  (("--nonsense",), "unrecognized")):
             with self.subTest(arguments):

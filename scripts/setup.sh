@@ -1,4 +1,4 @@
-# Sourced by ./demo and ./check: what a fresh machine lacks is installed, then a preset is built.
+# Sourced by ./demo, ./check and tests/fuzz/run: what a fresh machine lacks is installed, then a preset is built.
 # Relies on `top`, the repository's top directory. Nothing here reads from stdin.
 # shellcheck shell=bash
 : "${top:?}"
@@ -78,6 +78,18 @@ install_missing() {
   # shellcheck disable=SC2086  # one word a package
   as_root apt-get -q -o DPkg::Lock::Timeout=120 install --no-install-recommends -y $packages ||
     fail "apt-get install failed; its messages are above"
+}
+
+# The sanitizers of older compilers cannot map their shadow when addresses are more random.
+readonly kSanitizerRandomBitsMax=28
+
+# sanitizer_wrapper: the command, if any, to run under what a sanitizer was built into
+sanitizer_wrapper() {
+  local bits=0
+  read -r bits 2>/dev/null </proc/sys/vm/mmap_rnd_bits || true
+  if ((bits > kSanitizerRandomBitsMax)) && setarch -R true 2>/dev/null; then
+    printf 'setarch -R'
+  fi
 }
 
 # configure PRESET [CMAKE OPTION]...: quiet unless it fails

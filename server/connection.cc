@@ -33,7 +33,9 @@ Connection::Connection(SlotId id, Services& services, int socket, bool is_tcp)
 Connection::~Connection() { CHECK(finished()); }
 
 void Connection::start() {
-  ++services_.statistics.connections;
+  services_.statistics.connections.add();
+  if (services_.log != nullptr)
+    log_ = std::make_unique<ResponseLog>(remote_of(socket_.get(), is_tcp_));
   arm_receive();
   const int64_t wait_ms = services_.draining ? kLastRequestMs : services_.timeouts.idle_ms;
   services_.timers.set(id_.slot, services_.now_ms + wait_ms);
@@ -117,7 +119,10 @@ size_t Connection::consume(std::span<const char> bytes) {
       flush_and_yield();
       continue;
     }
-    if (parser_ == nullptr) parser_ = services_.parsers.take();
+    if (parser_ == nullptr) {
+      parser_ = services_.parsers.take();
+      parser_->keep_log_fields(services_.log != nullptr);
+    }
     taken += parser_->feed(bytes.subspan(taken));
     if (!request_is_answerable()) break;
     answer();
@@ -129,18 +134,18 @@ size_t Connection::consume(std::span<const char> bytes) {
 }
 
 void Connection::give_back_idle_parser() {
-  if (parser_ == nullptr || lookup_ != nullptr || parser_->started()) return;
+  if (parser_ == nullptr || search_ != nullptr || parser_->started()) return;
   services_.parsers.give_back(std::move(parser_));
 }
 
 // After something has ended that input had to wait for.
 void Connection::pump() {
   while (state_ == State::reading && !yielding_) {
-    if (lookup_ != nullptr) {
-      if (lookup_->outcome == files::Lookup::Outcome::wants_open) return;
-      auto lookup = std::move(lookup_);
-      answer_lookup(*lookup);
-      services_.lookups.give_back(std::move(lookup));
+    if (search_ != nullptr) {
+      if (search_->waits()) break;
+      auto search = std::move(search_);
+      answer_search(*search);
+      services_.searches.give_back(std::move(search));
       give_back_idle_parser();
       flush_later();
     } else if (input_ != nullptr) {
@@ -215,30 +220,18 @@ void Connection::settle(send::Outcome outcome) {
     case send::Progress::starved: break;
     case send::Progress::failed:
       if (outcome.error != EPIPE && outcome.error != ECONNRESET) {
+        services_.statistics.disk_errors.add();
         spdlog::error("{}: {} while sending; connection reset", transfer_->file().name,
                       net::errno_name(outcome.error));
       }
       return close(true);
     case send::Progress::truncated:
+      services_.statistics.truncated_files.add();
       spdlog::warn("{}: file truncated while it was being sent; connection reset",
                    transfer_->file().name);
       return close(true);
   }
   services_.timers.set(id_.slot, services_.now_ms + services_.timeouts.send_ms);
-}
-
-void Connection::transfer_done() {
-  CHECK(transfer_->empty() && transfer_->in_flight == 0);
-  release_transfer();
-  state_ = State::reading;
-  request_timed_ = false;
-  if (close_after_reply_) linger();
-}
-
-void Connection::release_transfer() {
-  services_.path.release(*transfer_);
-  services_.statistics.sent_bytes += transfer_->sent_bytes();
-  services_.transfers.give_back(std::move(transfer_));
 }
 
 void Connection::await_writable() {
@@ -281,7 +274,7 @@ void Connection::on_path_completed(unsigned tag, const io_uring_cqe& cqe) {
 void Connection::wait_for_request() {
   CHECK(state_ == State::reading);
   if (yielding_ || flush_pending_) return;
-  if (lookup_ != nullptr) {
+  if (search_ != nullptr) {
     services_.timers.set(id_.slot, services_.now_ms + services_.timeouts.send_ms);
     return;
   }
@@ -297,25 +290,33 @@ void Connection::wait_for_request() {
 }
 
 void Connection::on_deadline() {
+  const auto count = [this](Timeout timeout) {
+    services_.statistics.timeouts[static_cast<size_t>(timeout)].add();
+  };
   switch (state_) {
     case State::reading:
       if (yielding_ || flush_pending_) {  // a client that sends on and on; its turn comes at once
         services_.timers.set(id_.slot, services_.now_ms + services_.timeouts.send_ms);
         return;
       }
-      if (parser_ == nullptr || lookup_ != nullptr) return close(lookup_ != nullptr);
+      if (parser_ == nullptr || search_ != nullptr) {
+        count(search_ != nullptr ? Timeout::send : Timeout::idle);
+        return close(search_ != nullptr);
+      }
+      count(Timeout::header);
+      services_.received_at_us = services_.now_us;
       keep_alive_ = false;
-      answer_with_error(408);
+      answer_in_text(408, nullptr);
       flush();
       return;
-    case State::replying: return close(true);
-    case State::lingering: return close(false);
+    case State::replying: count(Timeout::send); return close(true);
+    case State::lingering: count(Timeout::linger); return close(false);
     case State::closing: return;
   }
 }
 
 void Connection::drain() {
-  const bool idle = state_ == State::reading && lookup_ == nullptr && parser_ == nullptr &&
+  const bool idle = state_ == State::reading && search_ == nullptr && parser_ == nullptr &&
                     transfer_ == nullptr && input_ == nullptr;
   if (idle) close(false);
 }
@@ -356,6 +357,7 @@ void Connection::close(bool reset) {
     (void)::connect(socket_.get(), &nowhere, sizeof nowhere);
   }
   input_.reset();
+  parts_.reset();
   cancel_receive();
   if (awaiting_writable_) {
     services_.ring.cancel(pack(Operation::writable, id_), pack(Operation::ignored));

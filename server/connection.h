@@ -28,6 +28,7 @@ class Connection {
   void on_received(const io_uring_cqe& cqe);
   void on_writable();
   void on_file_opened(const io_uring_cqe& cqe);
+  void on_listed(listing::Listing listing);
   void on_path_completed(unsigned tag, const io_uring_cqe& cqe);
   bool on_turn();   // it asked to be run again; false if no transfer was waiting for that
   void on_flush();  // the turn is over: its replies leave
@@ -60,20 +61,32 @@ class Connection {
 
   // --- answering ---
   bool may_answer() const {
-    return state_ == State::reading && lookup_ == nullptr && !close_after_reply_;
+    return state_ == State::reading && search_ == nullptr && !close_after_reply_;
   }
   // False once what comes in is only discarded.
   bool may_have_more_to_answer() const {
     return (state_ == State::reading || state_ == State::replying) && !close_after_reply_;
   }
   void answer();
-  void look_up(const http::Request& request);
+  void seek(ServedSite& site, std::string_view path, Purpose purpose, int status = 0);
+  void follow(std::unique_ptr<Search> search);
   void submit_open();
-  void answer_lookup(const files::Lookup& lookup);
-  void answer_with_file(const files::FileRef& file);
-  void answer_with_redirect(const std::string& path);
-  void answer_with_error(int status);
-  void request_answered();
+  void ask_for_listing();
+  void answer_search(const Search& search);
+  void answer_with_found(ServedSite& site, const files::FileRef& file, Purpose purpose, int status);
+  void answer_with_file(ServedSite& site, const files::FileRef& file, bool is_listing = false);
+  void answer_with_error_page(ServedSite& site, const files::FileRef& file, int status);
+  void answer_not_found(ServedSite& site);
+  void answer_with_options(ServedSite& site);
+  void answer_with_directory(ServedSite& site, const std::string& path);
+  void answer_with_redirect(ServedSite& site, std::string_view location);
+  void answer_with_error(int status, ServedSite* site);
+  void answer_in_text(int status, ServedSite* site);
+  void add_body(const files::FileRef& file, uint64_t offset, uint64_t length);
+  void add_parts(const files::FileRef& file, http::Reply& reply);
+  void add_next_part();
+  http::ErrorFacts facts_for_error(const ServedSite* site) const;
+  void request_answered(int status, uint64_t begin_bytes, uint64_t head_bytes, uint64_t body_bytes);
   send::Transfer& outgoing();
   bool has_room() const;
 
@@ -83,6 +96,8 @@ class Connection {
   void flush_later();
   void settle(send::Outcome outcome);
   void transfer_done();
+  void go_on_with_parts();
+  void count_transfer();
   void await_writable();
 
   // --- ending ---
@@ -108,14 +123,20 @@ class Connection {
   bool request_timed_ : 1 = false;  // the deadline is that of the request being received
   uint16_t operations_ = 0;  // ring operations that will still complete with this slot's name
 
+  struct Parts {
+    std::unique_ptr<http::Multipart> left;
+    files::FileRef file;
+  };
   struct Input {
     std::string bytes;
     size_t at = 0;
   };
   std::unique_ptr<http::RequestParser> parser_;  // a request has begun to arrive or waits
   std::unique_ptr<send::Transfer> transfer_;     // replies being gathered or sent
-  std::unique_ptr<files::Lookup> lookup_;        // waits for the disk
+  std::unique_ptr<Search> search_;               // waits for the disk or the lister
   std::unique_ptr<Input> input_;                 // received while a reply was on its way
+  std::unique_ptr<Parts> parts_;                 // of a multipart reply, still to be sent
+  std::unique_ptr<ResponseLog> log_;             // made with the first reply that is logged
 };
 
 }  // namespace ringserve

@@ -1,4 +1,5 @@
-// What the command line asks for, checked: every value is in its range and in the unit of its name.
+// What the command line and the configuration file ask for, checked: every value is in its range
+// and in the unit of its name. A reload makes new Options.
 #pragma once
 
 #include <cstdint>
@@ -6,23 +7,24 @@
 #include <vector>
 
 #include "common/net/address.h"
-#include "server/files/site.h"
+#include "server/config/layer.h"
+#include "server/config/site_config.h"
 #include "server/send/path.h"
 #include "server/send/tuning.h"
 
 namespace ringserve {
 
+enum class LogFormat { off, common, combined, json };
+
 struct Options {
-  std::string root;
+  std::vector<config::SiteConfig> sites;  // at least one; the first answers for unknown names
+  std::string config_path;                // empty: everything is from the command line
   std::vector<net::Address> listen;
   std::string congestion;  // empty: the system's, reno on loopback addresses
   unsigned threads = 1;
   send::PathName send_path = send::PathName::automatic;
   send::NamedTuning tuning = send::built_in_tuning();  // of auto
   send::Cork cork = send::Cork::automatic;
-  std::vector<std::string> index_names = {"index.html"};
-  files::FollowSymlinks follow_symlinks = files::FollowSymlinks::within;
-  bool hidden = false;
   uint64_t memory_cache_bytes = 64 << 20;
   uint64_t open_files = 0;       // 0: from RLIMIT_NOFILE
   uint64_t max_connections = 0;  // 0: from RLIMIT_NOFILE
@@ -31,14 +33,21 @@ struct Options {
   unsigned send_timeout_s = 60;
   unsigned drain_timeout_s = 30;
   bool print_listen = false;
+  LogFormat access_log_format = LogFormat::off;
+  std::string access_log_path = "-";  // "-": stdout
+  std::vector<net::Address> admin;    // empty: none
+  bool admin_public = false;          // `admin` may hold addresses that are not loopback
+  config::Layer command_line;         // as it was given, for config::reload()
 };
 
-// Fills `options`, or prints what --help, --version, --print-tuning or a mistake asks for and
-// returns the exit status in `exit_status`.
+// Fills `options` from the command line and the file it names, or does what `ringserve check`,
+// --help, --version, --print-tuning or a mistake asks for and returns the exit status in
+// `exit_status`.
 bool parse_options(int argc, char** argv, Options& options, int& exit_status);
 
 // The names of the command line, for the start-up line.
 std::string_view name_of(send::PathName path);
 std::string_view name_of(send::Cork cork);
+std::string_view name_of(LogFormat format);
 
 }  // namespace ringserve

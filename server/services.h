@@ -2,30 +2,26 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
 #include "common/net/ring.h"
-#include "server/files/site.h"
 #include "server/http/reply.h"
 #include "server/http/request_parser.h"
 #include "server/http/target.h"
+#include "server/listing/lister.h"
+#include "server/log/access_log.h"
+#include "server/response_log.h"
+#include "server/search.h"
 #include "server/send/path.h"
+#include "server/settings.h"
+#include "server/sites.h"
+#include "server/slots.h"
+#include "server/statistics.h"
 #include "server/timers.h"
 
 namespace ringserve {
-
-struct Timeouts {
-  int64_t header_ms = 10'000;  // from the first byte of a request to its end
-  int64_t idle_ms = 75'000;    // between requests
-  int64_t send_ms = 60'000;    // without a byte leaving
-};
-
-struct Statistics {
-  uint64_t connections = 0;
-  uint64_t requests = 0;
-  uint64_t sent_bytes = 0;
-};
 
 // Objects that a connection needs only while it is busy, so that an idle one owns none.
 template <typename T>
@@ -52,23 +48,31 @@ struct Services {
   net::Ring& ring;
   net::BufferRing& receive_buffers;
   TimerWheel& timers;
-  files::Site& site;
   send::Path& path;
   http::Preamble& preamble;
   std::vector<uint64_t>& runnable;  // owner_bits() of connections to be given a turn
   std::vector<uint64_t>& to_flush;  // and of those whose replies leave when the turn ends
-  Timeouts timeouts;
+  // Has the directory that a connection's search holds open listed; Connection::on_listed() brings
+  // the result.
+  std::function<void(SlotId, Search&, listing::Format)> list;
   bool bodies_from_memory = true;
   uint64_t memory_body_bytes_max = 0;  // longer ones never leave from memory
-  bool serve_hidden = false;
 
-  int64_t now_ms = 0;     // CLOCK_MONOTONIC, of this turn of the loop
-  bool draining = false;  // no further request on any connection
+  // These change with a reload.
+  Timeouts timeouts{};
+  SitesRef sites{};
+  log::Channel* log = nullptr;  // null: no access log
+
+  int64_t now_ms = 0;          // CLOCK_MONOTONIC, of this turn of the loop
+  int64_t now_us = 0;          // CLOCK_REALTIME, of this turn; only where there is an access log
+  int64_t received_at_us = 0;  // the same, of the turn that brought the request being answered
+  bool draining = false;       // no further request on any connection
   Statistics statistics{};
   Pool<http::RequestParser> parsers{};
   Pool<send::Transfer> transfers{};
-  Pool<files::Lookup> lookups{};
+  Pool<Search> searches{};
   http::Target target{};  // scratch
+  std::string text{};     // scratch
 };
 
 }  // namespace ringserve

@@ -32,22 +32,22 @@ constexpr uint32_t kPipeBytes = 1 << 20;  // fs.pipe-max-size's default
 // 0.49 us a request with 8, 0.52 with 1000, 0.51 with 2).
 constexpr size_t kFlushBatch = 8;
 
-// With no descriptor left, accepting pauses until a connection closes, or this long: the
-// descriptors may be another process's to give back.
-constexpr int64_t kAcceptPauseMs = 250;
+// How often what is not counted as it happens is brought up to date for /metrics.
+constexpr int64_t kGaugesMs = 1'000;
 
 }  // namespace
 
 net::Result<std::unique_ptr<Worker>> Worker::create(WorkerConfig config,
-                                                    std::vector<WorkerListener> listeners) {
+                                                    std::vector<WorkerListener> listeners,
+                                                    Settings settings) {
   std::unique_ptr<Worker> worker(new Worker(config));
-  if (auto status = worker->set_up(std::move(listeners)); !status) {
+  if (auto status = worker->set_up(std::move(listeners), std::move(settings)); !status) {
     return tl::unexpected(status.error());
   }
   return worker;
 }
 
-net::Status Worker::set_up(std::vector<WorkerListener> listeners) {
+net::Status Worker::set_up(std::vector<WorkerListener> listeners, Settings settings) {
   const Options& options = *config_.options;
   wake_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake_.valid()) return net::fail("eventfd", errno);
@@ -67,33 +67,36 @@ net::Status Worker::set_up(std::vector<WorkerListener> listeners) {
   }
   pipes_ = std::make_unique<send::PipePool>(config_.pipes_max, kPipeBytes);
 
-  files::SiteOptions site_options;
-  site_options.root = options.root;
-  site_options.index_names = options.index_names;
-  site_options.follow_symlinks = options.follow_symlinks;
-  site_options.open_files_max = config_.open_files;
-  site_options.memory_cache_bytes = path.bodies_from_memory ? config_.memory_cache_bytes : 0;
-  site_options.memory_body_bytes_max = options.tuning.tuning.memory_body_bytes_max;
-  site_options.media_types = config_.media_types;
-  site_options.describe = [](const files::File& file, std::string_view content_type) {
-    return http::entity_fields(content_type, file.mtime_s, file.etag);
-  };
-  auto site = files::Site::open(std::move(site_options));
-  if (!site) return tl::unexpected(site.error());
-  site_ = std::move(*site);
-
   timers_ = std::make_unique<TimerWheel>(0);
   preamble_ = std::make_unique<http::Preamble>("ringserve");
   path_context_.reset(new send::PathContext{*ring_, options.cork, *pipes_, send_buffers_.get(),
                                             runnable_, options.tuning.tuning});
   path_ = send::make_path(options.send_path, *path_context_);
-  const Timeouts timeouts{int64_t{1000} * options.header_timeout_s,
-                          int64_t{1000} * options.idle_timeout_s,
-                          int64_t{1000} * options.send_timeout_s};
-  services_.reset(new Services{*ring_, *receive_buffers_, *timers_, *site_, *path_, *preamble_,
-                               runnable_, to_flush_, timeouts, path.bodies_from_memory,
-                               options.tuning.tuning.memory_body_bytes_max, options.hidden});
+  services_.reset(new Services{
+      *ring_, *receive_buffers_, *timers_, *path_, *preamble_, runnable_, to_flush_,
+      [this](SlotId id, Search& search, listing::Format format) { list(id, search, format); },
+      path.bodies_from_memory, options.tuning.tuning.memory_body_bytes_max});
   for (WorkerListener& listener : listeners) listeners_.push_back({std::move(listener)});
+  return apply(std::move(settings));
+}
+
+// At the start and at a reload: everything that may change, or nothing.
+net::Status Worker::apply(Settings settings) {
+  if (services_->sites == nullptr || services_->sites->generation() != settings.rules->generation) {
+    auto sites = Sites::open(settings.rules, config_.limits);
+    if (!sites) return tl::unexpected(sites.error());
+    unwatch_files();
+    services_->sites = std::move(*sites);
+    watch_files();
+  }
+  services_->timeouts = settings.timeouts;
+  if (services_->log != nullptr && settings.log != settings_.log) {
+    services_->log->flush();
+    dropped_before_ += services_->log->dropped();
+  }
+  services_->log = settings.log == nullptr ? nullptr : &settings.log->channel(config_.index);
+  settings_ = std::move(settings);
+  update_time();
   return {};
 }
 
@@ -101,14 +104,8 @@ std::string Worker::features() const { return ring_->features(); }
 
 void Worker::run() {
   update_time();
-  await_readable(wake_.get(), Operation::wake);
-  if (site_->watch_fd() >= 0) await_readable(site_->watch_fd(), Operation::watch);
+  await_readable(wake_.get(), pack(Operation::wake));
   while (!services_->draining || connections_.size() > 0 || is_accepting()) turn();
-}
-
-bool Worker::is_accepting() const {
-  return std::any_of(listeners_.begin(), listeners_.end(),
-                     [](const Listener& listener) { return listener.armed; });
 }
 
 void Worker::turn() {
@@ -121,18 +118,20 @@ void Worker::turn() {
     };
     if (accept_paused_until_ms_ > 0) no_later_than(accept_paused_until_ms_);
     if (drain_deadline_ms_ > 0) no_later_than(drain_deadline_ms_);
+    if (gauges_stale_) no_later_than(gauges_at_ms_ + kGaugesMs);
     ring_->submit_and_wait(wait_ms < 0 ? std::chrono::nanoseconds(-1)
                                        : std::chrono::milliseconds(wait_ms));
   } else {
     ring_->submit_and_poll();
   }
   update_time();
-  ring_->for_each_completion([this](const io_uring_cqe& cqe) {
+  gauges_stale_ |= ring_->for_each_completion([this](const io_uring_cqe& cqe) {
     dispatch(cqe);
     if (to_flush_.size() >= kFlushBatch) flush_replies();
-  });
+  }) > 0;
   run_runnable();
   flush_replies();
+  if (services_->log != nullptr) services_->log->flush();
   timers_->advance(services_->now_ms, [this](uint32_t slot) {
     Connection* connection = connections_.at_slot(slot);
     if (connection == nullptr) return;
@@ -152,6 +151,27 @@ void Worker::update_time() {
   ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
   services_->now_ms = now.tv_sec * 1000 + now.tv_nsec / 1'000'000;
   preamble_->set_time(::time(nullptr));
+  if (services_->log != nullptr) {
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    services_->now_us = now.tv_sec * 1'000'000 + now.tv_nsec / 1'000;
+  }
+  if (services_->now_ms - gauges_at_ms_ >= kGaugesMs) update_gauges();
+}
+
+void Worker::update_gauges() {
+  gauges_at_ms_ = services_->now_ms;
+  gauges_stale_ = false;
+  uint64_t files = 0, body_bytes = 0;
+  for (const ServedSite& site : services_->sites->all()) {
+    files += site.files->cached_files();
+    body_bytes += site.files->cached_body_bytes();
+  }
+  Statistics& statistics = services_->statistics;
+  statistics.cached_files.set(files);
+  statistics.cached_body_bytes.set(body_bytes);
+  const uint64_t dropped = services_->log == nullptr ? 0 : services_->log->dropped();
+  statistics.log_lines_dropped.set(dropped_before_ + dropped);
+  statistics.ring_overflows.set(*ring_->raw()->cq.koverflow);
 }
 
 void Worker::dispatch(const io_uring_cqe& cqe) {
@@ -159,9 +179,7 @@ void Worker::dispatch(const io_uring_cqe& cqe) {
     case Operation::ignored: return;
     case Operation::accept: return on_accepted(cqe);
     case Operation::wake: return on_wake();
-    case Operation::watch:
-      site_->on_watch_events();
-      return await_readable(site_->watch_fd(), Operation::watch);
+    case Operation::watch: return on_watch(cqe);
     default: return dispatch_to_connection(cqe);
   }
 }
@@ -216,93 +234,81 @@ void Worker::forget_if_finished(Connection& connection) {
   accept_paused_until_ms_ = 0;  // its descriptor is free
 }
 
-// --- accepting ---
-
-void Worker::resume_accepting() {
-  if (services_->draining) return;
-  if (accept_paused_until_ms_ > services_->now_ms) return;
-  accept_paused_until_ms_ = 0;
-  for (uint32_t index = 0; index < listeners_.size(); ++index) {
-    if (listeners_[index].armed) continue;
-    if (free_connections() == 0) {
-      accept_paused_until_ms_ = services_->now_ms + kAcceptPauseMs;
-      return;
-    }
-    arm_accept(index);
-  }
-}
-
-uint64_t Worker::free_connections() const {
-  const uint64_t open = config_.connections->load(std::memory_order_relaxed);
-  return config_.max_connections > open ? config_.max_connections - open : 0;
-}
-
-void Worker::arm_accept(uint32_t index) {
-  Listener& listener = listeners_[index];
-  // A multishot accept takes all that is queued before anybody can count: near the limit, and on
-  // a socket that workers share, one at a time. (On a shared socket a multishot accept would also
-  // keep its place at the head of the wait queue and get every connection.)
-  const bool one_at_a_time =
-      listener.listener.shared || free_connections() <= config_.accept_burst_max;
-  constexpr int kFlags = SOCK_CLOEXEC | SOCK_NONBLOCK;  // sendfile and splice know no MSG_DONTWAIT
-  io_uring_sqe* sqe = ring_->next_entry();
-  const int fd = listener.listener.socket.get();
-  if (one_at_a_time) {
-    io_uring_prep_accept(sqe, fd, nullptr, nullptr, kFlags);
-  } else {
-    io_uring_prep_multishot_accept(sqe, fd, nullptr, nullptr, kFlags);
-  }
-  io_uring_sqe_set_data64(sqe, pack(Operation::accept, {index, 1}));
-  listener.armed = true;
-  listener.multishot = !one_at_a_time;
-}
-
-void Worker::cancel_accept(uint32_t index) {
-  ring_->cancel(pack(Operation::accept, {index, 1}), pack(Operation::ignored));
-}
-
-void Worker::on_accepted(const io_uring_cqe& cqe) {
-  const uint32_t index = slot_of(cqe.user_data).slot;
-  Listener& listener = listeners_[index];
-  if ((cqe.flags & IORING_CQE_F_MORE) == 0) listener.armed = false;
-  if (cqe.res >= 0) {
-    add_connection(cqe.res, listener.listener.is_tcp);
-    const bool near_limit = free_connections() <= config_.accept_burst_max;
-    if (near_limit && listener.armed && listener.multishot) cancel_accept(index);
-    return;
-  }
-  const int error = -cqe.res;
-  if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM) {
-    const size_t shed = site_->shed_descriptors();
-    spdlog::warn(
-        "accept: {}: paused until a descriptor is free ({} connections, {} cached files closed); "
-        "raise RLIMIT_NOFILE or lower --max-connections",
-        net::errno_name(error), connections_.size(), shed);
-    accept_paused_until_ms_ = services_->now_ms + kAcceptPauseMs;
-  } else if (error != ECANCELED && error != ECONNABORTED && error != EINTR) {
-    spdlog::warn("accept: {}", net::errno_name(error));
-    accept_paused_until_ms_ = services_->now_ms + kAcceptPauseMs;
-  }
-}
-
-void Worker::add_connection(int socket, bool is_tcp) {
-  config_.connections->fetch_add(1, std::memory_order_relaxed);
-  connections_.create(*services_, socket, is_tcp).start();
-}
-
 // --- what comes from outside of the ring ---
 
-void Worker::await_readable(int fd, Operation operation) {
+void Worker::await_readable(int fd, uint64_t user_data) {
   io_uring_sqe* sqe = ring_->next_entry();
   io_uring_prep_poll_add(sqe, fd, POLLIN);
-  io_uring_sqe_set_data64(sqe, pack(operation));
+  io_uring_sqe_set_data64(sqe, user_data);
+}
+
+namespace {
+
+// Which site of which state of the configuration.
+uint64_t watch_of(const Sites& sites, size_t index) {
+  return pack(Operation::watch,
+              {static_cast<uint32_t>(index), sites.generation() & kGenerationMask});
+}
+
+}  // namespace
+
+void Worker::watch_files() {
+  Sites& sites = *services_->sites;
+  for (size_t i = 0; i < sites.all().size(); ++i) {
+    const int fd = sites.all()[i].files->watch_fd();
+    if (fd >= 0) await_readable(fd, watch_of(sites, i));
+  }
+}
+
+// Entries that name a descriptor must be with the kernel before it is closed.
+void Worker::unwatch_files() {
+  if (services_->sites == nullptr) return;
+  Sites& sites = *services_->sites;
+  for (size_t i = 0; i < sites.all().size(); ++i) {
+    if (sites.all()[i].files->watch_fd() >= 0) {
+      ring_->cancel(watch_of(sites, i), pack(Operation::ignored));
+    }
+  }
+  ring_->submit_and_poll();
+}
+
+void Worker::on_watch(const io_uring_cqe& cqe) {
+  Sites& sites = *services_->sites;
+  const size_t index = slot_of(cqe.user_data).slot;
+  if (cqe.res < 0 || cqe.user_data != watch_of(sites, index)) return;  // of sites that are gone
+  files::Site& files = *sites.all()[index].files;
+  files.on_watch_events();
+  await_readable(files.watch_fd(), cqe.user_data);
+}
+
+size_t Worker::shed_descriptors() {
+  size_t shed = 0;
+  for (const ServedSite& site : services_->sites->all()) shed += site.files->shed_descriptors();
+  return shed;
+}
+
+void Worker::post(Letter letter) {
+  {
+    const std::lock_guard lock(letters_mutex_);
+    letters_.push_back(std::move(letter));
+  }
+  const uint64_t one = 1;
+  // The counter of an eventfd cannot be full here: nobody writes that often.
+  CHECK(::write(wake_.get(), &one, sizeof one) == sizeof one);
 }
 
 void Worker::request_drain() {
   drain_requested_.store(true);
-  const uint64_t one = 1;
-  // The counter of an eventfd cannot be full here: nobody else writes to it.
-  CHECK(::write(wake_.get(), &one, sizeof one) == sizeof one);
+  post([](Worker& worker) { worker.start_draining(); });
+}
+
+void Worker::request_reload(Settings settings) {
+  post([settings = std::move(settings)](Worker& worker) {
+    const auto status = worker.apply(settings);
+    if (status) return;
+    worker.services_->statistics.reload_failures.add();
+    spdlog::error("SIGHUP: {}; a worker's running configuration stays", status.error().message());
+  });
 }
 
 void Worker::on_wake() {
@@ -310,32 +316,37 @@ void Worker::on_wake() {
   if (::read(wake_.get(), &count, sizeof count) < 0 && errno != EAGAIN) {
     spdlog::error("read of the wake-up eventfd: {}", net::errno_name(errno));
   }
-  if (drain_requested_.load() && !services_->draining) start_draining();
-  await_readable(wake_.get(), Operation::wake);
+  std::vector<Letter> letters;
+  {
+    const std::lock_guard lock(letters_mutex_);
+    letters.swap(letters_);
+  }
+  for (const Letter& letter : letters) letter(*this);
+  await_readable(wake_.get(), pack(Operation::wake));
 }
 
-// Clients that were waiting in the accept queue are still served; closing the listener would reset
-// them (tcp(7)).
-void Worker::start_draining() {
-  services_->draining = true;
-  drain_deadline_ms_ =
-      services_->now_ms + std::max<int64_t>(int64_t{1000} * config_.options->drain_timeout_s, 1);
-  connections_.for_each([this](Connection& connection) {
-    connection.drain();
-    forget_if_finished(connection);
-  });
-  for (uint32_t index = 0; index < listeners_.size(); ++index) {
-    Listener& listener = listeners_[index];
-    const int fd = listener.listener.socket.get();
-    if (listener.armed) cancel_accept(index);
-    if (::fcntl(fd, F_SETFL, O_NONBLOCK) == 0) {
-      int socket = -1;
-      while ((socket = ::accept4(fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
-        add_connection(socket, listener.listener.is_tcp);
-      }
-    }
-    listener.listener.socket.reset();
-  }
+// The listing comes back as a letter; whoever asked may be gone by then.
+void Worker::list(SlotId id, Search& search, listing::Format format) {
+  const config::SiteConfig& site = search.site->rules->config;
+  listing::Wanted wanted;
+  wanted.path = search.lookup.path;
+  wanted.site = site.root;
+  wanted.format = format;
+  wanted.hidden = site.hidden;
+  wanted.follow_symlinks = site.follow_symlinks;
+  // Without a root, where there is no descriptor left, links are not listed.
+  wanted.root.reset(::fcntl(search.site->files->root_fd(), F_DUPFD_CLOEXEC, 0));
+  config_.lister->list(std::move(wanted), std::move(search.lookup.directory),
+                       [this, id](listing::Listing listing) {
+                         post([id, listing](Worker& worker) { worker.on_listed(id, listing); });
+                       });
+}
+
+void Worker::on_listed(SlotId id, const listing::Listing& listing) {
+  Connection* connection = connections_.find(id);
+  if (connection == nullptr) return;
+  connection->on_listed(listing);
+  forget_if_finished(*connection);
 }
 
 }  // namespace ringserve

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -12,15 +14,16 @@
 #include "server/options.h"
 #include "server/send/path.h"
 #include "server/services.h"
+#include "server/settings.h"
 #include "server/slots.h"
 
 namespace ringserve {
 
 struct WorkerConfig {
-  const Options* options = nullptr;  // outlives the worker
-  const files::MediaTypes* media_types = nullptr;
-  uint64_t open_files = 1;          // this worker's share of the descriptors
-  uint64_t memory_cache_bytes = 0;  // this worker's share
+  const Options* options = nullptr;   // outlives the worker; what cannot change
+  unsigned index = 0;                 // of this worker: its channel of the access log
+  SiteLimits limits;                  // this worker's share
+  listing::Lister* lister = nullptr;  // outlives the workers' run
   unsigned pipes_max = 1;
   uint64_t accept_burst_max = 0;  // connections that one multishot accept may take at once
   uint64_t max_connections = 1;   // of all workers together
@@ -37,16 +40,21 @@ class Worker {
  public:
   // Made and run by one thread, the ring's single issuer; destroyed when that thread has ended.
   static net::Result<std::unique_ptr<Worker>> create(WorkerConfig config,
-                                                     std::vector<WorkerListener> listeners);
+                                                     std::vector<WorkerListener> listeners,
+                                                     Settings settings);
 
   // Serves until drain() was called and every connection is gone.
   void run();
 
-  // From any thread: no new connections; the running responses may take --drain-timeout-s.
+  // These three from any thread.
+  // No new connections; the running responses may take --drain-timeout-s.
   void request_drain();
+  // For all requests that are not answered yet. Where the sites cannot be opened, the old ones
+  // stay, which the log says.
+  void request_reload(Settings settings);
 
   std::string features() const;
-  bool watches_files() const { return site_->watch_fd() >= 0; }
+  bool watches_files() const { return services_->sites->main().files->watch_fd() >= 0; }
   const Statistics& statistics() const { return services_->statistics; }
   const send::Counters& path_counters() const { return path_context_->counters; }
 
@@ -57,8 +65,11 @@ class Worker {
     bool multishot = false;
   };
 
+  using Letter = std::function<void(Worker&)>;  // something to do in the worker's thread
+
   explicit Worker(WorkerConfig config) : config_(config) {}
-  net::Status set_up(std::vector<WorkerListener> listeners);
+  net::Status set_up(std::vector<WorkerListener> listeners, Settings settings);
+  net::Status apply(Settings settings);
 
   void turn();
   void update_time();
@@ -75,19 +86,28 @@ class Worker {
   uint64_t free_connections() const;
   void on_accepted(const io_uring_cqe& cqe);
   void add_connection(int socket, bool is_tcp);
-  void await_readable(int fd, Operation operation);
+  void await_readable(int fd, uint64_t user_data);
+  void watch_files();
+  void unwatch_files();
+  void on_watch(const io_uring_cqe& cqe);
+  void post(Letter letter);
   void on_wake();
+  size_t shed_descriptors();
+  void update_gauges();
+  void on_listed(SlotId id, const listing::Listing& listing);
+  void list(SlotId id, Search& search, listing::Format format);
   void start_draining();
 
   // Destroyed from the bottom up: everything that names the ring goes before it.
   WorkerConfig config_;
   net::OwnedFd wake_;
   std::atomic<bool> drain_requested_ = false;
+  std::mutex letters_mutex_;
+  std::vector<Letter> letters_;
   std::unique_ptr<net::Ring> ring_;
   std::unique_ptr<net::BufferRing> receive_buffers_;
   std::unique_ptr<send::BufferPool> send_buffers_;
   std::unique_ptr<send::PipePool> pipes_;
-  std::unique_ptr<files::Site> site_;
   std::unique_ptr<TimerWheel> timers_;
   std::unique_ptr<http::Preamble> preamble_;
   std::vector<uint64_t> runnable_, running_, to_flush_, flushing_;
@@ -98,6 +118,10 @@ class Worker {
   SlotTable<Connection> connections_;
   int64_t accept_paused_until_ms_ = 0;
   int64_t drain_deadline_ms_ = 0;
+  Settings settings_;
+  int64_t gauges_at_ms_ = 0;
+  bool gauges_stale_ = true;
+  uint64_t dropped_before_ = 0;  // lines, by channels of earlier logs
 };
 
 }  // namespace ringserve

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include <cerrno>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -90,7 +91,8 @@ constexpr size_t kBodyBytes = 1024;
 // Younger files are not held in memory: Site::load_body(), kRacyChangeNs.
 constexpr auto kOldEnough = std::chrono::milliseconds(2100);
 
-// A directory of its own with one file at each depth, removed at the end of the program.
+// A directory of its own with one file at each depth, and one with precompressed neighbours,
+// removed at the end of the program.
 class Tree {
  public:
   static const Tree& shared() {
@@ -101,6 +103,8 @@ class Tree {
     std::error_code ignored;  // nobody is left to be told
     fs::remove_all(root_, ignored);
   }
+
+  static constexpr const char* kPacked = "packed.html";
 
   const std::string& root() const { return root_; }
   static std::string file_at(int64_t depth) {
@@ -120,6 +124,9 @@ class Tree {
       fs::create_directories(file.parent_path());
       std::ofstream(file) << std::string(kBodyBytes, 'b');
     }
+    for (const char* suffix : {"", ".br", ".zst", ".gz"}) {
+      std::ofstream(root_ + '/' + kPacked + suffix) << std::string(kBodyBytes, 'b');
+    }
     made_at_ = std::chrono::steady_clock::now();
   }
 
@@ -127,15 +134,17 @@ class Tree {
   std::chrono::steady_clock::time_point made_at_;
 };
 
-net::Result<std::unique_ptr<files::Site>> open_site(size_t memory_cache_bytes) {
+net::Result<std::unique_ptr<files::Site>> open_site(size_t memory_cache_bytes,
+                                                    bool variants = false) {
   static const files::MediaTypes media_types;
   files::SiteOptions options;
   options.root = Tree::shared().root();
   options.memory_cache_bytes = memory_cache_bytes;
   options.memory_body_bytes_max = 64 * 1024;
   options.open_files_max = 16;
+  if (variants) options.variant_suffixes = {".br", ".zst", ".gz"};
   options.media_types = &media_types;
-  options.describe = [](const files::File&, std::string_view) { return std::string(); };
+  options.describe = [](const files::Appearance&) { return files::Description(); };
   return files::Site::open(std::move(options));
 }
 
@@ -144,6 +153,12 @@ net::Status warm(files::Site& site, const std::string& name) {
   files::Lookup lookup;
   for (int look = 0; look < 2; ++look) {
     site.find(name, kNowMs, lookup);
+    // A name that nobody asked for yet: from here on the kernel knows that it is absent.
+    while (lookup.outcome == files::Lookup::Outcome::wants_open) {
+      const long fd = ::syscall(SYS_openat2, site.root_fd(), lookup.open_path.c_str(), &lookup.how,
+                                sizeof lookup.how);
+      site.opened(lookup, fd < 0 ? -errno : static_cast<int>(fd), kNowMs);
+    }
     if (lookup.outcome != files::Lookup::Outcome::file) {
       return net::fail("look up " + name, lookup.error);
     }
@@ -158,14 +173,15 @@ net::Status warm(files::Site& site, const std::string& name) {
 struct Hit {
   bool body_in_memory;
   bool ticking;
+  bool packed = false;  // the file has three precompressed neighbours
 };
 
 void site_hit(benchmark::State& state, Hit hit) {
   constexpr int64_t kTicks = 400;  // within the time that an entry is trusted
   if (hit.body_in_memory) Tree::shared().wait_until_old_enough();
-  auto site = open_site(hit.body_in_memory ? 1 << 20 : 0);
+  auto site = open_site(hit.body_in_memory ? 1 << 20 : 0, hit.packed);
   if (!site) return skip(state, site.error());
-  const std::string name = Tree::file_at(state.range(0));
+  const std::string name = hit.packed ? Tree::kPacked : Tree::file_at(state.range(0));
   if (auto status = warm(**site, name); !status) return skip(state, status.error());
   const files::FileRef* file = (*site)->find_cached(name, kNowMs);
   if (file == nullptr || (*file)->body_in_memory != hit.body_in_memory) {
@@ -197,14 +213,22 @@ BENCHMARK_CAPTURE(site_hit, file_standing, Hit{false, false})
     ->Arg(1)
     ->Arg(4);
 
+BENCHMARK_CAPTURE(site_hit, packed_memory, Hit{true, true, true})
+    ->Name("files/site/hit/body:memory/clock:ticking/variants:3")
+    ->ArgName("depth")
+    ->Arg(1);
+BENCHMARK_CAPTURE(site_hit, packed_file, Hit{false, true, true})
+    ->Name("files/site/hit/body:file/clock:ticking/variants:3")
+    ->ArgName("depth")
+    ->Arg(1);
+
 // What the server does when trust in a watched entry has run out: open, compare, watch again.
-void site_look_again(benchmark::State& state) {
-  auto site = open_site(0);
+void look_again(benchmark::State& state, const std::string& name, bool variants) {
+  auto site = open_site(0, variants);
   if (!site) return skip(state, site.error());
   if ((*site)->watch_fd() < 0) {
     return state.SkipWithError("inotify does not work on the file system of TMPDIR");
   }
-  const std::string name = Tree::file_at(state.range(0));
   if (auto status = warm(**site, name); !status) return skip(state, status.error());
   files::Lookup lookup;
   for (auto _ : state) {
@@ -213,7 +237,16 @@ void site_look_again(benchmark::State& state) {
   }
   if (lookup.outcome != files::Lookup::Outcome::file) state.SkipWithError("the file is gone");
 }
+void site_look_again(benchmark::State& state) {
+  look_again(state, Tree::file_at(state.range(0)), false);
+}
 BENCHMARK(site_look_again)->Name("files/site/look_again")->ArgName("depth")->Arg(1)->Arg(4);
+
+// With three neighbours to be looked for, none of which is there, or all.
+void site_look_for_absent(benchmark::State& state) { look_again(state, Tree::file_at(1), true); }
+void site_look_for_present(benchmark::State& state) { look_again(state, Tree::kPacked, true); }
+BENCHMARK(site_look_for_absent)->Name("files/site/look_again/variants:absent");
+BENCHMARK(site_look_for_present)->Name("files/site/look_again/variants:3");
 
 // --- what asking at every request would cost ---
 

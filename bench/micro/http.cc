@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "server/http/accept.h"
 #include "server/http/reply.h"
 #include "server/http/request_parser.h"
 #include "server/http/target.h"
@@ -76,24 +77,40 @@ BENCHMARK_CAPTURE(decode, dot_segments, "/a/./b/../../assets//c/../application.c
                   "assets/application.css")
     ->Name("http/decode_target/dot_segments");
 
+constexpr int64_t kModified_s = 784111777;
+constexpr int64_t kNow_s = 1'795'000'000;
+
 http::EntityFacts facts_of_a_file() {
-  static const std::string fields = http::entity_fields("text/css", 784111777, "\"17a4-400\"");
-  return {1024, 784111777, "\"17a4-400\"", fields};
+  static size_t repeated = 0;
+  static const std::string fields = [] {
+    http::EntityFields entity;
+    entity.content_type = "text/css";
+    entity.etag = "\"17a4-400\"";
+    entity.mtime_s = kModified_s;
+    return http::entity_fields(entity, repeated);
+  }();
+  return {1024,
+          kModified_s,
+          true,
+          "\"17a4-400\"",
+          fields,
+          std::string_view(fields).substr(0, repeated)};
 }
 
 void reply(benchmark::State& state, const http::Request& request, int status) {
   http::Preamble preamble("ringserve");
-  preamble.set_time(784111777);
+  preamble.set_time(kNow_s);
   char room[http::kReplyHeadBytesMax];
   const http::EntityFacts facts = facts_of_a_file();
-  http::HeadBuffer first(room, sizeof room);
-  const http::Reply made = http::reply_with_file(request, facts, preamble, true, first);
-  if (made.status != status) {
-    return state.SkipWithError(("the reply was " + std::to_string(made.status)).c_str());
+  const auto make = [&] {
+    http::HeadBuffer head(room, sizeof room);
+    return http::reply_with_file(request, facts, preamble, true, {}, {}, head);
+  };
+  if (const int made = make().status; made != status) {
+    return state.SkipWithError(("the reply was " + std::to_string(made)).c_str());
   }
   for (auto _ : state) {
-    http::HeadBuffer head(room, sizeof room);
-    benchmark::DoNotOptimize(http::reply_with_file(request, facts, preamble, true, head));
+    benchmark::DoNotOptimize(make());
     benchmark::ClobberMemory();
   }
 }
@@ -111,6 +128,12 @@ http::Request get_range() {
   return request;
 }
 
+http::Request get_ranges() {
+  http::Request request = get();
+  request.range = "bytes=0-99,500-599";
+  return request;
+}
+
 http::Request get_if_none_match() {
   http::Request request = get();
   request.if_none_match = "\"17a4-400\"";
@@ -124,20 +147,33 @@ http::Request get_if_modified_since() {
 }
 BENCHMARK_CAPTURE(reply, ok, get(), 200)->Name("http/reply/status:200");
 BENCHMARK_CAPTURE(reply, part, get_range(), 206)->Name("http/reply/status:206");
+BENCHMARK_CAPTURE(reply, parts, get_ranges(), 206)->Name("http/reply/status:206/parts:2");
 BENCHMARK_CAPTURE(reply, etag, get_if_none_match(), 304)->Name("http/reply/status:304/by:etag");
 BENCHMARK_CAPTURE(reply, date, get_if_modified_since(), 304)->Name("http/reply/status:304/by:date");
 
 void reply_error(benchmark::State& state) {
   http::Preamble preamble("ringserve");
-  preamble.set_time(784111777);
+  preamble.set_time(kNow_s);
   char room[http::kReplyHeadBytesMax];
   for (auto _ : state) {
     http::HeadBuffer head(room, sizeof room);
-    http::reply_with_error(404, false, preamble, true, head);
+    http::reply_with_error(404, preamble, {}, head);
     benchmark::ClobberMemory();
   }
 }
 BENCHMARK(reply_error)->Name("http/reply/status:404");
+
+void choose_coding(benchmark::State& state, std::string_view accept_encoding, int expected) {
+  constexpr std::string_view kCodings[] = {"br", "zstd", "gzip"};
+  if (http::choose_coding(accept_encoding, kCodings).index != expected) {
+    return state.SkipWithError("another coding was chosen");
+  }
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(http::choose_coding(accept_encoding, kCodings));
+  }
+}
+BENCHMARK_CAPTURE(choose_coding, browser, "gzip, deflate, br, zstd", 0)
+    ->Name("http/choose_coding/browser");
 
 }  // namespace
 }  // namespace micro

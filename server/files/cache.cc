@@ -5,6 +5,21 @@
 #include "common/check.h"
 
 namespace ringserve::files {
+namespace {
+
+size_t descriptors_of(File& file) {
+  size_t count = 0;
+  file.for_each_form([&](File&) { ++count; });
+  return count;
+}
+
+bool holds_body(File& file) {
+  bool any = false;
+  file.for_each_form([&](File& form) { any = any || form.body_in_memory; });
+  return any;
+}
+
+}  // namespace
 
 Cache::Entry* Cache::find(std::string_view path) {
   const auto found = by_path_.find(path);
@@ -26,12 +41,11 @@ void Cache::spare(List::iterator entry) {
 }
 
 Cache::Entry& Cache::put(std::string_view path, FileRef file) {
-  if (Entry* entry = find(path); entry != nullptr) {
-    drop_body(*entry->file);
-    entry->file = std::move(file);
-    return *entry;
-  }
-  while (entries_.size() >= files_max_) remove_oldest();
+  const size_t more = descriptors_of(*file);
+  CHECK(more <= descriptors_max_);
+  erase(path);
+  while (descriptors_ + more > descriptors_max_) remove_oldest();
+  descriptors_ += more;
   entries_.push_front(Entry{std::string(path), std::move(file)});
   by_path_.emplace(entries_.front().path, entries_.begin());
   return entries_.front();
@@ -50,25 +64,24 @@ void Cache::distrust(std::string_view path) {
 
 // The bytes of a body leave the count when its entry goes; a response that still sends them keeps
 // them alive for that long.
-void Cache::drop_body(File& file) {
-  if (!file.body_in_memory) return;
-  CHECK(body_bytes_ >= file.size_bytes);
-  body_bytes_ -= file.size_bytes;
-}
-
 void Cache::remove(List::iterator entry) {
-  drop_body(*entry->file);
+  entry->file->for_each_form([this](File& form) {
+    --descriptors_;
+    if (!form.body_in_memory) return;
+    CHECK(body_bytes_ >= form.size_bytes);
+    body_bytes_ -= form.size_bytes;
+  });
   by_path_.erase(entry->path);
   entries_.erase(entry);
 }
 
-bool Cache::make_room_for_body(uint64_t bytes) {
+bool Cache::make_room_for_body(uint64_t bytes, const File& base) {
   if (bytes > body_bytes_max_) return false;
   // Twice around: the first time may do no more than take the marks away.
   for (size_t left = 2 * entries_.size(); left > 0 && body_bytes_ + bytes > body_bytes_max_;
        --left) {
     const auto oldest = std::prev(entries_.end());
-    if (oldest->used || !oldest->file->body_in_memory) {
+    if (oldest->used || oldest->file.get() == &base || !holds_body(*oldest->file)) {
       spare(oldest);
     } else {
       remove(oldest);

@@ -1,5 +1,5 @@
 // Paths to open files, least recently used first to go, bounded in descriptors and in bytes of
-// bodies held in memory. One thread.
+// bodies held in memory. A file's variants come and go with it, and count like it. One thread.
 #pragma once
 
 #include <list>
@@ -22,12 +22,13 @@ class Cache {
     bool used = false;  // since it was put in or last spared
   };
 
-  Cache(size_t files_max, size_t body_bytes_max)
-      : files_max_(files_max), body_bytes_max_(body_bytes_max) {}
+  Cache(size_t descriptors_max, size_t body_bytes_max)
+      : descriptors_max_(descriptors_max), body_bytes_max_(body_bytes_max) {}
 
   // Null if absent.
   Entry* find(std::string_view path);
-  // Adds or replaces. The reference is valid until the next call.
+  // Adds or replaces. The reference is valid until the next call. A file with its variants must not
+  // be more than the cache may hold.
   Entry& put(std::string_view path, FileRef file);
   void erase(std::string_view path);
 
@@ -46,13 +47,15 @@ class Cache {
   uint64_t changes() const { return changes_; }
 
   // Makes room for a body of that size; false if it cannot be held. account_body() then counts it.
-  bool make_room_for_body(uint64_t bytes);
+  // `base`, the file of an entry, is spared: it or a variant of it is whose body that is.
+  bool make_room_for_body(uint64_t bytes, const File& base);
   void account_body(uint64_t bytes) { body_bytes_ += bytes; }
 
   // Drops every entry whose file nobody else refers to; returns how many.
   size_t shed();
 
-  size_t files() const { return entries_.size(); }
+  size_t files() const { return entries_.size(); }  // without variants
+  size_t descriptors() const { return descriptors_; }
   size_t body_bytes() const { return body_bytes_; }
 
  private:
@@ -60,9 +63,9 @@ class Cache {
   void remove(List::iterator entry);
   void remove_oldest();
   void spare(List::iterator entry);
-  void drop_body(File& file);
 
-  size_t files_max_;
+  size_t descriptors_max_;
+  size_t descriptors_ = 0;
   size_t body_bytes_max_;
   size_t body_bytes_ = 0;
   uint32_t epoch_ = 0;

@@ -5,12 +5,18 @@
 #include <sys/stat.h>
 
 #include <cstdint>
+#include <ctime>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "common/net/owned_fd.h"
 
 namespace ringserve::files {
+
+// Nanoseconds since the epoch. Wraps for times beyond the year 2262: they are compared, not counted
+// with.
+int64_t in_ns(const timespec& time);
 
 // What tells two states of a path apart. The change time is part of it because no one can set it.
 struct Identity {
@@ -24,6 +30,12 @@ struct Identity {
   friend bool operator==(const Identity&, const Identity&) = default;
 };
 
+// What is said about a file in front of its content. Made once, by SiteOptions::describe.
+struct Description {
+  std::string text;
+  size_t repeated_bytes = 0;  // its beginning, said even where the content is not sent
+};
+
 struct File {
   net::OwnedFd fd;
   uint64_t opening = 0;  // a number that no other opening by this worker has
@@ -31,12 +43,26 @@ struct File {
   Identity identity;
   uint64_t size_bytes = 0;  // as it was when opened: what is sent, however the file grows
   int64_t mtime_s = 0;
+  bool has_useful_mtime = true;  // false: a time that says nothing, as 1970 or the future
   bool has_other_names = false;  // hard links: changes through them are not announced here
-  std::string etag;              // strong, with quotes
-  std::string description;       // what Site::Options::describe made of it
-  std::string body;              // the whole content where the memory cache holds it
+  std::string etag;              // strong, with quotes; empty: none
+  Description description;
+  std::string body;  // the whole content where the memory cache holds it
   bool body_in_memory = false;
   int64_t looked_at_ms = INT64_MIN / 2;  // when fstat(2) last said that it is unchanged
+
+  // Other forms of the same content, by index in SiteOptions::variant_suffixes; null where there is
+  // none. Empty when there is none at all. Never changed after the file went into a cache.
+  std::vector<std::shared_ptr<File>> variants;
+
+  // The file itself and its variants, one after the other.
+  template <typename Do>
+  void for_each_form(Do&& act) {
+    act(*this);
+    for (const auto& variant : variants) {
+      if (variant != nullptr) act(*variant);
+    }
+  }
 };
 
 using FileRef = std::shared_ptr<File>;

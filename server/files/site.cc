@@ -1,16 +1,12 @@
-// Resolution is the kernel's: openat2(2) with RESOLVE_BENEATH decides what is below the root, for
-// every look-up anew. First with RESOLVE_CACHED, which never waits for a disk; where that cannot
-// tell, the caller opens through the ring. Files are opened O_NONBLOCK, so that a FIFO cannot hold
-// a worker, and only regular ones are kept.
+// The kernel resolves every path anew (root.h). First with RESOLVE_CACHED, which never waits for a
+// disk; where that cannot tell, the caller opens through the ring. Files are opened O_NONBLOCK, so
+// that a FIFO cannot hold a worker, and only regular ones are kept.
 #include "server/files/site.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 
-#include <climits>
-#include <cstdlib>
+#include <algorithm>
 #include <ctime>
 
 #include "common/check.h"
@@ -30,68 +26,79 @@ constexpr int64_t kLookAgainMs = 100;
 constexpr int64_t kRacyChangeNs = 2'000'000'000;
 constexpr unsigned kRetriesMax = 8;
 
-int open_beneath(int root_fd, const std::string& name, const open_how& how) {
-  const long fd = ::syscall(SYS_openat2, root_fd, name.c_str(), &how, sizeof how);
-  return fd < 0 ? -errno : static_cast<int>(fd);
-}
-
-// Wraps for times beyond the year 2262: they are compared, not counted with.
-int64_t in_ns(const timespec& time) {
-  return static_cast<int64_t>(static_cast<uint64_t>(time.tv_sec) * 1'000'000'000 +
-                              static_cast<uint64_t>(time.tv_nsec));
-}
-
-// No link on the way and no mount (a file may be bind-mounted from elsewhere): what inotify sees.
-constexpr uint64_t kPlain = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV;
-
 bool names_directory(std::string_view path) { return path.empty() || path.back() == '/'; }
 
-uint64_t resolve_flags(FollowSymlinks follow) {
-  switch (follow) {
-    case FollowSymlinks::never: return RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
-    case FollowSymlinks::always: return RESOLVE_NO_MAGICLINKS;
-    case FollowSymlinks::within: break;
+timespec now() {
+  timespec time{};
+  ::clock_gettime(CLOCK_REALTIME, &time);
+  return time;
+}
+
+Lookup::Outcome outcome_of(int error) {
+  using Outcome = Lookup::Outcome;
+  switch (error) {
+    case ENOENT:
+    case ENOTDIR:
+    case ENAMETOOLONG:
+    case ELOOP:
+    case ENXIO:  // a socket
+    case ENODEV: return Outcome::not_found;
+    case EACCES:
+    case EPERM:
+    case EXDEV: return Outcome::forbidden;
+    case EAGAIN:
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM: return Outcome::exhausted;
+    default: return Outcome::failed;
   }
-  return RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+}
+
+// What was opened now is what the file is an opening of. A time stops being in the future without
+// any change of the file.
+bool is_same(const File& file, const Opened& opened) {
+  return file.identity == Identity::of(opened.facts) &&
+         file.has_useful_mtime == has_useful_mtime(opened.facts.st_mtim.tv_sec, now().tv_sec);
+}
+
+bool is_same(const File& file, const Lookup& lookup) {
+  if (file.name != lookup.name || !is_same(file, lookup.base)) return false;
+  for (size_t i = 0; i < lookup.variants.size(); ++i) {
+    const File* variant = file.variants.empty() ? nullptr : file.variants[i].get();
+    const Opened& opened = lookup.variants[i];
+    if ((variant != nullptr) != opened.fd.valid()) return false;
+    if (variant != nullptr && !is_same(*variant, opened)) return false;
+  }
+  return true;
+}
+
+bool is_in_memory(File& file) {
+  bool all = true;
+  file.for_each_form([&](File& form) { all = all && form.body_in_memory; });
+  return all;
 }
 
 }  // namespace
 
-Identity Identity::of(const struct stat& facts) {
-  return {facts.st_dev, facts.st_ino, facts.st_size, in_ns(facts.st_mtim), in_ns(facts.st_ctim)};
-}
-
 net::Result<std::unique_ptr<Site>> Site::open(SiteOptions options) {
   CHECK(options.media_types != nullptr && options.describe);
-  net::OwnedFd root(::open(options.root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!root.valid()) {
-    const int error = errno;
-    const char* advice = error == ENOENT    ? "this directory does not exist"
-                         : error == ENOTDIR ? "ROOT must be a directory"
-                         : error == EACCES  ? "this user may not read it"
-                                            : "";
-    return net::fail("open the root directory " + options.root, error, advice);
-  }
-  return std::unique_ptr<Site>(new Site(std::move(options), std::move(root)));
+  auto root = Root::open(options.root, options.follow_symlinks);
+  if (!root) return tl::unexpected(root.error());
+  return std::unique_ptr<Site>(new Site(std::move(options), std::move(*root)));
 }
 
-Site::Site(SiteOptions options, net::OwnedFd root)
+Site::Site(SiteOptions options, Root root)
     : options_(std::move(options)),
       root_(std::move(root)),
-      watcher_(root_.get()),
-      cache_(options_.open_files_max, options_.memory_cache_bytes) {
-  if (char* real = ::realpath(options_.root.c_str(), nullptr); real != nullptr) {
-    real_root_ = real;
-    std::free(real);
-    if (real_root_ != "/") real_root_ += '/';
-  }
-}
+      watcher_(root_.fd()),
+      cache_(std::max(options_.open_files_max, 1 + options_.variant_suffixes.size()),
+             options_.memory_cache_bytes) {}
 
 const FileRef* Site::find_cached(std::string_view path, int64_t now_ms) {
   const Cache::Entry* entry = cache_.find(path);
   if (entry == nullptr || !cache_.is_trusted(*entry, now_ms)) return nullptr;
   File& file = *entry->file;
-  const bool may_wait = entry->watched || file.body_in_memory;
+  const bool may_wait = entry->watched || is_in_memory(file);
   if (may_wait && now_ms - file.looked_at_ms < kLookAgainMs) return &entry->file;
   if (!is_unchanged(file)) return nullptr;
   file.looked_at_ms = now_ms;
@@ -99,115 +106,145 @@ const FileRef* Site::find_cached(std::string_view path, int64_t now_ms) {
 }
 
 void Site::find(std::string_view path, int64_t now_ms, Lookup& lookup) {
-  lookup.file.reset();
+  lookup.reset();
   lookup.path.assign(path);
   lookup.index = 0;
-  lookup.retries = 0;
   lookup.changes_at_start = cache_.changes();
-  try_open(lookup, now_ms);
-}
-
-void Site::try_open(Lookup& lookup, int64_t now_ms) {
-  lookup.open_path = lookup.path;
-  if (names_directory(lookup.path)) {
-    if (lookup.index >= options_.index_names.size()) {
-      cache_.erase(lookup.path);
-      lookup.outcome = Lookup::Outcome::not_found;
-      return;
-    }
-    lookup.open_path += options_.index_names[lookup.index];
-  }
-  lookup.how = {};
-  lookup.how.flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
-  lookup.how.resolve = resolve_flags(options_.follow_symlinks);
-  lookup.watched = watcher_.is_watched(lookup.open_path);
-
-  // Most paths are plain, and that a path is so has to be known before it is trusted.
-  open_how how = lookup.how;
-  how.resolve = RESOLVE_CACHED | kPlain;
-  int fd = open_beneath(root_.get(), lookup.open_path, how);
-  lookup.plain = fd >= 0;
-  if (fd == -ELOOP || fd == -EXDEV) {
-    how.resolve = RESOLVE_CACHED | lookup.how.resolve;
-    fd = open_beneath(root_.get(), lookup.open_path, how);
-  }
-  if (fd == -EAGAIN) {
-    lookup.outcome = Lookup::Outcome::wants_open;
-  } else {
-    opened(lookup, fd, now_ms);
-  }
+  lookup.plain = true;
+  lookup.complete = true;
+  begin_next_name(lookup);
+  go_on(lookup, now_ms);
 }
 
 void Site::opened(Lookup& lookup, int result, int64_t now_ms) {
-  if (result == -EXDEV && options_.follow_symlinks == FollowSymlinks::within) {
-    result = open_absolute_link(lookup.open_path);
-  }
-  if (result == -EMFILE || result == -ENFILE) {
-    if (lookup.retries++ == 0 && cache_.shed() > 0) return try_open(lookup, now_ms);
-  }
-  if (result < 0) return open_failed(lookup, -result, now_ms);
-  take(lookup, net::OwnedFd(result), now_ms);
+  settle(lookup, result, now_ms);
+  go_on(lookup, now_ms);
 }
 
-void Site::open_failed(Lookup& lookup, int error, int64_t now_ms) {
+void Site::go_on(Lookup& lookup, int64_t now_ms) {
+  while (lookup.outcome == Lookup::Outcome::wants_open) {
+    const int result = root_.open_without_disk(lookup.open_path, lookup.how);
+    if (result == -EAGAIN) return;
+    settle(lookup, result, now_ms);
+  }
+}
+
+void Site::begin_next_name(Lookup& lookup) {
+  lookup.open_path = lookup.path;
+  if (!names_directory(lookup.path)) {
+    begin_open(lookup, Lookup::Stage::file);
+  } else if (lookup.index < options_.index_names.size()) {
+    lookup.open_path += options_.index_names[lookup.index++];
+    begin_open(lookup, Lookup::Stage::file);
+  } else if (options_.list_directories) {
+    if (lookup.path.empty()) lookup.open_path = ".";
+    begin_open(lookup, Lookup::Stage::directory);
+  } else {
+    end_without_file(lookup, Lookup::Outcome::not_found);
+  }
+}
+
+void Site::begin_next_variant(Lookup& lookup, int64_t now_ms) {
+  const size_t next = lookup.variants.size();
+  if (next == options_.variant_suffixes.size() || is_variant_name(lookup.name)) {
+    return finish(lookup, now_ms);
+  }
+  lookup.open_path = lookup.name;
+  lookup.open_path += options_.variant_suffixes[next];
+  begin_open(lookup, Lookup::Stage::variant);
+}
+
+void Site::begin_open(Lookup& lookup, Lookup::Stage stage) {
+  lookup.stage = stage;
+  lookup.outcome = Lookup::Outcome::wants_open;
+  lookup.retries = 0;
+  lookup.how = {};
+  lookup.how.flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
+  if (stage == Lookup::Stage::directory) lookup.how.flags |= O_DIRECTORY;
+  lookup.how.resolve = lookup.plain ? Root::kPlain : root_.resolve_flags();
+  if (stage == Lookup::Stage::file) lookup.watched = watcher_.is_watched(lookup.open_path);
+}
+
+void Site::settle(Lookup& lookup, int result, int64_t now_ms) {
+  if (result == -EXDEV && lookup.how.resolve != Root::kPlain) {
+    result = root_.open_absolute_link(lookup.open_path, lookup.how);
+  }
+  if (result < 0 && worth_another_attempt(lookup, -result)) return;
+  Opened opened{net::OwnedFd(result)};
+  int error = opened.fd.valid() ? 0 : -result;
+  if (error == 0 && ::fstat(opened.fd.get(), &opened.facts) < 0) error = errno;
+  switch (lookup.stage) {
+    case Lookup::Stage::file: return settle_file(lookup, std::move(opened), error, now_ms);
+    case Lookup::Stage::variant: return settle_variant(lookup, std::move(opened), error, now_ms);
+    case Lookup::Stage::directory: break;
+  }
   lookup.error = error;
+  if (error == 0) lookup.directory = std::move(opened.fd);
+  end_without_file(lookup, error == 0 ? Lookup::Outcome::listing : outcome_of(error));
+}
+
+// True: the outcome is still wants_open, and the same name is opened again.
+bool Site::worth_another_attempt(Lookup& lookup, int error) {
   switch (error) {
-    case ENOENT:
-    case ENOTDIR:
-      if (names_directory(lookup.path)) {
-        ++lookup.index;
-        return try_open(lookup, now_ms);
-      }
-      [[fallthrough]];
-    case ENAMETOOLONG:
     case ELOOP:
-    case ENXIO:  // a socket
-    case ENODEV: lookup.outcome = Lookup::Outcome::not_found; break;
-    case EACCES:
-    case EPERM:
-    case EXDEV: lookup.outcome = Lookup::Outcome::forbidden; break;
-    case EAGAIN:  // a rename raced with "..", or a lease is being broken: openat2(2)
-      if (lookup.retries++ < kRetriesMax) {
-        lookup.outcome = Lookup::Outcome::wants_open;
-        return;
-      }
-      [[fallthrough]];
+    case EXDEV:
+      if (lookup.how.resolve != Root::kPlain) return false;
+      lookup.how.resolve = root_.resolve_flags();
+      lookup.plain = false;
+      return true;
     case EMFILE:
-    case ENFILE:
-    case ENOMEM: lookup.outcome = Lookup::Outcome::exhausted; return;
-    default: lookup.outcome = Lookup::Outcome::failed; break;
+    case ENFILE: return lookup.retries++ == 0 && cache_.shed() > 0;
+    case EAGAIN:  // a rename raced with "..", or a lease is being broken: openat2(2)
+      return lookup.retries++ < kRetriesMax;
+    default: return false;
   }
-  cache_.erase(lookup.path);
 }
 
-// A file may have been rewritten in place since: a look costs far less than a response cut short,
-// or an old one.
-bool Site::is_unchanged(File& file) {
-  struct stat facts {};
-  if (::fstat(file.fd.get(), &facts) < 0 || Identity::of(facts) != file.identity) return false;
-  if (!file.body_in_memory) load_body(file);
-  return true;
+void Site::settle_file(Lookup& lookup, Opened opened, int error, int64_t now_ms) {
+  if (error == 0 && S_ISDIR(opened.facts.st_mode) && !names_directory(lookup.path)) {
+    return end_without_file(lookup, Lookup::Outcome::directory);
+  }
+  if (error == 0 && !S_ISREG(opened.facts.st_mode)) error = ENOENT;
+  if (error == 0) {
+    lookup.name = lookup.open_path;
+    lookup.base = std::move(opened);
+    return begin_next_variant(lookup, now_ms);
+  }
+  lookup.error = error;
+  const bool is_absent = error == ENOENT || error == ENOTDIR;
+  if (is_absent && names_directory(lookup.path)) return begin_next_name(lookup);
+  end_without_file(lookup, outcome_of(error));
 }
 
-// An open descriptor: regular files go into the cache, everything else is refused.
-void Site::take(Lookup& lookup, net::OwnedFd fd, int64_t now_ms) {
-  struct stat facts {};
-  if (::fstat(fd.get(), &facts) < 0) return open_failed(lookup, errno, now_ms);
-  if (S_ISDIR(facts.st_mode) && !names_directory(lookup.path)) {
-    cache_.erase(lookup.path);
-    lookup.outcome = Lookup::Outcome::directory;
-    return;
+// A neighbour that cannot be opened now, though it may be there, does not take the file itself
+// away: it is left out of this answer, and the next request looks again.
+void Site::settle_variant(Lookup& lookup, Opened opened, int error, int64_t now_ms) {
+  using Outcome = Lookup::Outcome;
+  if (error != 0) {
+    const Outcome outcome = outcome_of(error);
+    if (outcome != Outcome::not_found && outcome != Outcome::forbidden) lookup.complete = false;
+    opened.fd.reset();
+  } else if (!S_ISREG(opened.facts.st_mode) ||
+             in_ns(opened.facts.st_mtim) < in_ns(lookup.base.facts.st_mtim)) {
+    opened.fd.reset();
   }
-  if (!S_ISREG(facts.st_mode)) return open_failed(lookup, ENOENT, now_ms);
+  lookup.variants.push_back(std::move(opened));
+  begin_next_variant(lookup, now_ms);
+}
 
+void Site::end_without_file(Lookup& lookup, Lookup::Outcome outcome) {
+  lookup.outcome = outcome;
+  if (outcome != Lookup::Outcome::exhausted) cache_.erase(lookup.path);
+}
+
+void Site::finish(Lookup& lookup, int64_t now_ms) {
   Cache::Entry* entry = cache_.find(lookup.path);
-  const bool seen_before = entry != nullptr && entry->file->identity == Identity::of(facts) &&
-                           entry->file->name == lookup.open_path;
-  if (!seen_before) {
-    entry = &cache_.put(lookup.path, make_file(std::move(fd), facts, lookup.open_path));
+  if (entry == nullptr || !is_same(*entry->file, lookup)) {
+    entry = &cache_.put(lookup.path, make_file(lookup));
   }
   trust(*entry, lookup, now_ms);
-  if (!entry->file->body_in_memory) load_body(*entry->file);
+  load_bodies(*entry->file);
+  lookup.reset();
   lookup.file = entry->file;
   lookup.outcome = Lookup::Outcome::file;
 }
@@ -215,71 +252,89 @@ void Site::take(Lookup& lookup, net::OwnedFd fd, int64_t now_ms) {
 // A watch protects a file only if it was there before the file was looked at. Where it was not, the
 // first look sets it, and the second, at the next request, finds it there.
 void Site::trust(Cache::Entry& entry, const Lookup& lookup, int64_t now_ms) {
-  const bool plain = lookup.plain || is_plain_path(entry.file->name);
-  const bool can_be_watched =
-      !entry.file->has_other_names && plain && watcher_.watch_path(entry.file->name);
+  bool can_be_watched = lookup.plain;
+  entry.file->for_each_form(
+      [&](File& form) { can_be_watched = can_be_watched && !form.has_other_names; });
+  can_be_watched = can_be_watched && watcher_.watch_path(entry.file->name);
   entry.watched = can_be_watched && lookup.watched && cache_.changes() == lookup.changes_at_start;
   entry.epoch = cache_.epoch();
   int64_t trusted_ms = can_be_watched ? 0 : kRevalidateMs;
   if (entry.watched) trusted_ms = kWatchedRevalidateMs;
+  if (!lookup.complete) trusted_ms = 0;
   entry.trusted_until_ms = now_ms + trusted_ms;
 }
 
-bool Site::is_plain_path(const std::string& name) const {
-  if (watcher_.fd() < 0) return false;
-  open_how how{};
-  how.flags = O_PATH | O_CLOEXEC;
-  how.resolve = RESOLVE_CACHED | kPlain;
-  return net::OwnedFd(open_beneath(root_.get(), name, how)).valid();
+bool Site::is_variant_name(std::string_view name) const {
+  return std::any_of(options_.variant_suffixes.begin(), options_.variant_suffixes.end(),
+                     [&](const std::string& suffix) { return name.ends_with(suffix); });
 }
 
-FileRef Site::make_file(net::OwnedFd fd, const struct stat& facts, const std::string& name) {
+FileRef Site::make_file(Lookup& lookup) {
+  FileRef file = make_form(std::move(lookup.base), lookup.name, "");
+  for (size_t i = 0; i < lookup.variants.size(); ++i) {
+    if (!lookup.variants[i].fd.valid()) continue;
+    file->variants.resize(lookup.variants.size());
+    const std::string& suffix = options_.variant_suffixes[i];
+    file->variants[i] = make_form(std::move(lookup.variants[i]), lookup.name + suffix, suffix);
+  }
+  const std::string_view content_type = options_.media_types->of(lookup.name);
+  const bool any = !file->variants.empty();
+  file->description = options_.describe({*file, lookup.name, content_type, -1, any});
+  for (size_t i = 0; i < file->variants.size(); ++i) {
+    File* variant = file->variants[i].get();
+    if (variant == nullptr) continue;
+    variant->description =
+        options_.describe({*variant, lookup.name, content_type, static_cast<int>(i), any});
+  }
+  return file;
+}
+
+FileRef Site::make_form(Opened opened, const std::string& name, std::string_view suffix) {
   auto file = std::make_shared<File>();
-  file->fd = std::move(fd);
+  file->fd = std::move(opened.fd);
   file->opening = ++openings_;
   file->name = name;
-  file->identity = Identity::of(facts);
-  file->size_bytes = static_cast<uint64_t>(facts.st_size);
-  file->mtime_s = facts.st_mtim.tv_sec;
-  file->has_other_names = facts.st_nlink > 1;
-  file->etag = fmt::format("\"{:x}-{:x}\"", file->identity.mtime_ns, file->size_bytes);
-  file->description = options_.describe(*file, options_.media_types->of(name));
+  file->identity = Identity::of(opened.facts);
+  file->size_bytes = static_cast<uint64_t>(opened.facts.st_size);
+  file->mtime_s = opened.facts.st_mtim.tv_sec;
+  file->has_useful_mtime = has_useful_mtime(file->mtime_s, now().tv_sec);
+  file->has_other_names = opened.facts.st_nlink > 1;
+  file->etag = make_etag(options_.etag, file->identity, file->mtime_s, suffix);
   return file;
+}
+
+// A file may have been rewritten in place since: a look costs far less than a response cut short,
+// or an old one. All its forms are looked at, since a response may send any of them.
+bool Site::is_unchanged(File& file) {
+  bool same = true;
+  file.for_each_form([&](File& form) {
+    struct stat facts {};
+    same = same && ::fstat(form.fd.get(), &facts) == 0 && Identity::of(facts) == form.identity;
+  });
+  if (same) load_bodies(file);
+  return same;
+}
+
+void Site::load_bodies(File& file) {
+  if (options_.memory_cache_bytes == 0) return;
+  file.for_each_form([&](File& form) { load_body(form, file); });
 }
 
 // Reads a small file into memory if that needs no disk (RWF_NOWAIT) and the file is the same
 // before and after. Cold pages come in with the response that needs them; the next one finds them.
-void Site::load_body(File& file) {
-  if (options_.memory_cache_bytes == 0) return;
-  if (file.size_bytes > options_.memory_body_bytes_max) return;
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  if (in_ns(now) - file.identity.ctime_ns < kRacyChangeNs) return;
-  std::string body(file.size_bytes, '\0');
+void Site::load_body(File& form, const File& base) {
+  if (form.body_in_memory || form.size_bytes > options_.memory_body_bytes_max) return;
+  if (in_ns(now()) - form.identity.ctime_ns < kRacyChangeNs) return;
+  std::string body(form.size_bytes, '\0');
   iovec part{body.data(), body.size()};
-  const ssize_t got = ::preadv2(file.fd.get(), &part, 1, 0, RWF_NOWAIT);
+  const ssize_t got = ::preadv2(form.fd.get(), &part, 1, 0, RWF_NOWAIT);
   if (got != static_cast<ssize_t>(body.size())) return;
   struct stat facts {};
-  if (::fstat(file.fd.get(), &facts) < 0 || Identity::of(facts) != file.identity) return;
-  if (!cache_.make_room_for_body(file.size_bytes)) return;
-  file.body = std::move(body);
-  file.body_in_memory = true;
-  cache_.account_body(file.size_bytes);
-}
-
-// RESOLVE_BENEATH refuses every absolute link, also one that points below the root. The name it
-// leads to is found out the slow way; opening it below the root, without any link, is the check.
-int Site::open_absolute_link(const std::string& name) const {
-  if (real_root_.empty()) return -EXDEV;
-  char* resolved = ::realpath((real_root_ + name).c_str(), nullptr);
-  if (resolved == nullptr) return -errno;
-  const std::string target(resolved);
-  std::free(resolved);
-  if (target.compare(0, real_root_.size(), real_root_) != 0) return -EXDEV;
-  open_how how{};
-  how.flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
-  return open_beneath(root_.get(), target.substr(real_root_.size()), how);
+  if (::fstat(form.fd.get(), &facts) < 0 || Identity::of(facts) != form.identity) return;
+  if (!cache_.make_room_for_body(form.size_bytes, base)) return;
+  form.body = std::move(body);
+  form.body_in_memory = true;
+  cache_.account_body(form.size_bytes);
 }
 
 }  // namespace ringserve::files

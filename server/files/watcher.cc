@@ -1,6 +1,7 @@
 // A change of a name inside a watched directory distrusts the cached paths it may concern: the
-// name itself and, for an index name, its directory. A change of a directory (renamed, removed,
-// replaced) distrusts all: it is rare, and a second look costs three microseconds a file.
+// name itself, what it is a variant of and, for an index name, its directory. A change of a
+// directory (renamed, removed, replaced) distrusts all: it is rare, and a second look costs three
+// microseconds a file.
 #include "server/files/watcher.h"
 
 #include <fcntl.h>
@@ -33,6 +34,13 @@ bool reports_all_changes(int fd) {
   const long type = static_cast<long>(facts.f_type);
   return type == EXT4_SUPER_MAGIC || type == kXfsMagic || type == BTRFS_SUPER_MAGIC ||
          type == TMPFS_MAGIC || type == F2FS_SUPER_MAGIC || type == kZfsMagic;
+}
+
+void distrust(const std::string& prefix, std::string_view name, const Watcher::Names& names,
+              Cache& cache) {
+  cache.distrust(prefix + std::string(name));
+  const auto& indexes = names.index_names;
+  if (std::find(indexes.begin(), indexes.end(), name) != indexes.end()) cache.distrust(prefix);
 }
 
 }  // namespace
@@ -93,37 +101,39 @@ bool Watcher::is_watched(std::string_view name) const {
   return watches_.contains(slash == std::string_view::npos ? "" : name.substr(0, slash));
 }
 
-void Watcher::read_events(Cache& cache, const std::vector<std::string>& index_names) {
+void Watcher::read_events(Cache& cache, const Names& names) {
   alignas(inotify_event) char buffer[16 * 1024];
   ssize_t length = 0;
   while ((length = ::read(inotify_.get(), buffer, sizeof buffer)) > 0) {
     for (const char* at = buffer; at < buffer + length;) {
       const auto* event = reinterpret_cast<const inotify_event*>(at);
       at += sizeof *event + event->len;
-      const auto directory = directories_.find(event->wd);
-      if ((event->mask & (IN_Q_OVERFLOW | IN_ISDIR | kDirectoryItself)) != 0 ||
-          directory == directories_.end()) {
-        cache.distrust_all_watched();
-      }
-      if ((event->mask & IN_Q_OVERFLOW) != 0) forget_below("");  // a move may be among what is lost
-      if (directory == directories_.end()) continue;
-      if ((event->mask & kDirectoryItself) != 0) {
-        forget_below(directory->second);
-        continue;
-      }
-      if (event->len == 0) continue;
-      const std::string_view name(event->name);
-      const std::string prefix = directory->second.empty() ? "" : directory->second + "/";
-      // A removed directory says so itself only when its last file is closed, which may be a cached
-      // one of ours; the directory above it tells at once.
-      if ((event->mask & IN_ISDIR) != 0 && (event->mask & kNameChanged) != 0) {
-        forget_below(prefix + std::string(name));
-      }
-      cache.distrust(prefix + std::string(name));
-      if (std::find(index_names.begin(), index_names.end(), name) != index_names.end()) {
-        cache.distrust(prefix);
-      }
+      handle(*event, cache, names);
     }
+  }
+}
+
+void Watcher::handle(const inotify_event& event, Cache& cache, const Names& names) {
+  const auto directory = directories_.find(event.wd);
+  if ((event.mask & (IN_Q_OVERFLOW | IN_ISDIR | kDirectoryItself)) != 0 ||
+      directory == directories_.end()) {
+    cache.distrust_all_watched();
+  }
+  if ((event.mask & IN_Q_OVERFLOW) != 0) return forget_below("");  // a move may be what is lost
+  if (directory == directories_.end()) return;
+  if ((event.mask & kDirectoryItself) != 0) return forget_below(directory->second);
+  if (event.len == 0) return;
+  const std::string_view name(event.name);
+  const std::string prefix = directory->second.empty() ? "" : directory->second + "/";
+  // A removed directory says so itself only when its last file is closed, which may be a cached
+  // one of ours; the directory above it tells at once.
+  if ((event.mask & IN_ISDIR) != 0 && (event.mask & kNameChanged) != 0) {
+    forget_below(prefix + std::string(name));
+  }
+  distrust(prefix, name, names, cache);
+  for (const std::string& suffix : names.variant_suffixes) {
+    if (!name.ends_with(suffix)) continue;
+    distrust(prefix, name.substr(0, name.size() - suffix.size()), names, cache);
   }
 }
 

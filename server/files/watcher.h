@@ -10,12 +10,20 @@
 
 #include "common/net/owned_fd.h"
 
+struct inotify_event;  // <sys/inotify.h>
+
 namespace ringserve::files {
 
 class Cache;
 
 class Watcher {
  public:
+  // Through which other names a file is reached: its directory's by the first, what it is a variant
+  // of by the second.
+  struct Names {
+    const std::vector<std::string>& index_names;
+    const std::vector<std::string>& variant_suffixes;
+  };
   static constexpr size_t kWatchesMax = 8192;  // per worker; the system's limit may be lower
 
   // Watches nothing if the file system of `root_fd` reports no changes, or inotify is exhausted.
@@ -27,9 +35,10 @@ class Watcher {
   // Whether they all are watched already: a file opened after this was asked cannot have changed
   // unannounced.
   bool is_watched(std::string_view name) const;
-  void read_events(Cache& cache, const std::vector<std::string>& index_names);
+  void read_events(Cache& cache, const Names& names);
 
  private:
+  void handle(const inotify_event& event, Cache& cache, const Names& names);
   bool watch_directory(std::string_view directory);
   bool remember(const std::string& name, int watch);
   void forget_below(std::string directory);

@@ -1,4 +1,4 @@
-// Conditional requests: RFC 9110 section 13.
+// Conditional requests: RFC 9110 section 13. Pure text, no allocation.
 #pragma once
 
 #include <cstdint>
@@ -9,13 +9,15 @@
 namespace ringserve::http {
 
 struct Validators {
-  std::string_view etag;  // a strong entity-tag with its quotes
+  std::string_view etag;  // a strong entity-tag with its quotes; empty: there is none
   int64_t mtime_s = 0;    // seconds since the epoch
+  bool has_mtime = true;  // false: no Last-Modified is sent, and none is compared
+  int64_t now_s = 0;      // the reply's Date: a younger time stamp is a weak validator
 };
 
 enum class Verdict { proceed, not_modified, precondition_failed };
 
-// In the order of precedence of section 13.2.2.
+// In the order of precedence of section 13.2.2, for a GET or HEAD of a file that exists.
 Verdict evaluate_conditions(const Request& request, const Validators& validators);
 
 // Section 13.1.5: whether a Range field still speaks of this file.

@@ -3,16 +3,17 @@
 
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/check.h"
+#include "server/http/limits.h"
+#include "server/http/range.h"
 #include "server/http/request.h"
 
 namespace ringserve::http {
-
-// An upper bound for every head but a redirect's, whose Location is as long as the client made it.
-constexpr size_t kReplyHeadBytesMax = 1024;
 
 // Bytes appended into memory that the caller owns and has room in.
 class HeadBuffer {
@@ -21,6 +22,7 @@ class HeadBuffer {
 
   void append(std::string_view text) {
     CHECK(text.size() <= static_cast<size_t>(end_ - at_));
+    if (text.empty()) return;  // memcpy(3) takes no null pointer, not even for nothing
     std::memcpy(at_, text.data(), text.size());
     at_ += text.size();
   }
@@ -36,13 +38,25 @@ class HeadBuffer {
 // What a reply says about a file, made once when the file is opened.
 struct EntityFacts {
   uint64_t size_bytes = 0;
-  int64_t mtime_s = 0;
-  std::string_view etag;    // with quotes
-  std::string_view fields;  // from entity_fields()
+  int64_t mtime_s = 0;               // seconds since the epoch
+  bool has_mtime = true;             // Last-Modified is among the fields
+  std::string_view etag;             // with quotes; empty: none
+  std::string_view fields;           // from entity_fields()
+  std::string_view repeated_fields;  // their beginning, which a 304 has too
 };
 
-// Content-Type, Last-Modified, ETag and Accept-Ranges, as lines ending in CRLF.
-std::string entity_fields(std::string_view content_type, int64_t mtime_s, std::string_view etag);
+// What entity_fields() is made from. Empty: no such line.
+struct EntityFields {
+  std::string_view content_type, content_encoding, etag, cache_control;
+  std::string_view vary;  // "Accept-Encoding"
+  std::string_view more;  // of the site, for every reply: whole lines, CRLF included
+  bool has_mtime = true;
+  int64_t mtime_s = 0;
+};
+
+// Lines ending in CRLF; the first `repeated_bytes` of them are those of a 304 too: RFC 9110 section
+// 15.4.5. Last-Modified is one of those only where there is no ETag.
+std::string entity_fields(const EntityFields& entity, size_t& repeated_bytes);
 
 // The lines that change once a second. One per worker.
 class Preamble {
@@ -52,6 +66,7 @@ class Preamble {
   void set_time(int64_t now_s);
   std::string_view ok() const { return ok_; }          // "HTTP/1.1 200 OK\r\n" and the rest
   std::string_view fields() const { return fields_; }  // "Server: ...\r\nDate: ...\r\n"
+  int64_t now_s() const { return now_s_; }
 
  private:
   std::string server_;
@@ -59,23 +74,65 @@ class Preamble {
   std::string fields_, ok_;
 };
 
+// The parts of a multipart/byteranges reply (RFC 9110 section 14.6), after its head.
+class Multipart {
+ public:
+  // `ranges`: not empty. `boundary`: 1 to 70 characters (RFC 2046 section 5.1.1).
+  Multipart(std::vector<ByteRange> ranges, const EntityFacts& entity, std::string_view boundary);
+  uint64_t length() const { return length_; }  // of the whole body, in bytes
+  // The text in front of the next part, and the part; false after the last, when only the closing
+  // delimiter is left, which `text` is then.
+  bool next(std::string& text, ByteRange& range);
+
+ private:
+  std::string part_head(size_t index) const;
+  std::string closing() const;
+
+  std::vector<ByteRange> ranges_;
+  std::string content_type_line_, boundary_;
+  uint64_t size_bytes_ = 0;  // of the file
+  uint64_t length_ = 0;
+  size_t next_ = 0;  // which part is next
+};
+
 struct Reply {
   int status = 0;
   uint64_t body_offset = 0;  // the part of the file that follows the head, in bytes
-  uint64_t body_length = 0;  // 0: nothing follows
+  uint64_t body_length = 0;  // 0: nothing follows, or `parts`
+  std::unique_ptr<Multipart> parts{};
 };
 
-// 200, 206, 304, 412 or 416 for a GET or HEAD of a file. Writes at most kReplyHeadBytesMax.
-Reply reply_with_file(const Request& request, const EntityFacts& entity, const Preamble& preamble,
-                      bool keep_alive, HeadBuffer& out);
+// What a reply without a file, or with an error page, needs besides its status.
+struct ErrorFacts {
+  bool head_only = false;
+  bool keep_alive = true;
+  std::string_view more;  // lines of the site, CRLF included
+};
 
-// An error with its small body (no body where `head_only`). Writes at most kReplyHeadBytesMax.
-void reply_with_error(int status, bool head_only, const Preamble& preamble, bool keep_alive,
+// 200, 206, 304, 412 or 416 for a GET or HEAD of a file. Writes at most kReplyHeadBytesMax. `more`
+// are the site's lines for replies that are not about the file (412, 416), and `also` are lines for
+// this one reply, such as Access-Control-Allow-Origin of one of several origins.
+Reply reply_with_file(const Request& request, const EntityFacts& entity, const Preamble& preamble,
+                      bool keep_alive, std::string_view more, std::string_view also,
                       HeadBuffer& out);
 
-// 301 to a path of this host; `location` is from encode_path(). Returned as text: it may be long.
-std::string reply_with_redirect(std::string_view location, bool head_only, const Preamble& preamble,
-                                bool keep_alive);
+// `status` with the whole of a file as its body: an error page. No conditions, no ranges, and none
+// of the file's validators: they would be taken for those of what was asked for.
+Reply reply_with_error_page(int status, const EntityFacts& entity, const Preamble& preamble,
+                            const ErrorFacts& facts, HeadBuffer& out);
+
+// An error with its small body (no body where `head_only`). Writes at most kReplyHeadBytesMax.
+void reply_with_error(int status, const Preamble& preamble, const ErrorFacts& facts,
+                      HeadBuffer& out);
+
+// 204 to OPTIONS: Allow, and `cors_fields`, the lines that answer a preflight (Fetch standard,
+// section "CORS protocol"), or nothing.
+void reply_with_options(const Preamble& preamble, const ErrorFacts& facts,
+                        std::string_view cors_fields, HeadBuffer& out);
+
+// 301; `location` is a whole URL or begins with one slash. Returned as text: it may be long.
+std::string reply_with_redirect(std::string_view location, const Preamble& preamble,
+                                const ErrorFacts& facts);
 
 // "Not Found" for 404; "Unknown" for a status this server never sends.
 std::string_view reason_phrase(int status);

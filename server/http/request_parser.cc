@@ -3,59 +3,48 @@
 // field names, HTTP/0.9 or HTTP/2.0 versions, and knows no limits: those are added here.
 #include "server/http/request_parser.h"
 
-#include <strings.h>
-
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <string_view>
 
 #include "common/check.h"
+#include "server/http/host.h"
 #include "server/http/limits.h"
+#include "server/http/text.h"
 
 namespace ringserve::http {
 
-void Request::clear() {
+void Request::clear_line() {
   method = Method::other;
+  method_name = {};
   version_minor = 1;
   keep_alive = asks_to_close = expects_continue = false;
   target.clear();
 }
 
-void Request::clear_fields() {
-  for (std::string* text :
-       {&if_match, &if_none_match, &if_modified_since, &if_unmodified_since, &if_range, &range}) {
-    text->clear();
-  }
-}
-
 namespace {
 
-// RFC 9110 section 5.6.2.
-bool is_token_char(char c) {
-  const auto byte = static_cast<unsigned char>(c);
-  return (byte >= '0' && byte <= '9') || ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z') ||
-         (byte != 0 && std::strchr("!#$%&'*+-.^_`|~", byte) != nullptr);
+// Tells the names of the fields that are kept apart, whatever their case, without comparing any: no
+// two have the same length, first and fourth letter. None is shorter than four.
+constexpr uint32_t kind_of(const char* name, size_t length) {
+  return static_cast<uint32_t>(length) << 16 | static_cast<uint32_t>(name[0] | 0x20) << 8 |
+         static_cast<uint32_t>(name[3] | 0x20);
 }
-
-bool equals_ignoring_case(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && ::strncasecmp(a.data(), b.data(), a.size()) == 0;
-}
-
-// No character that cannot stand in uri-host [":" port].
-bool is_host(std::string_view text) {
-  static constexpr std::array<bool, 256> kForbidden = [] {
-    std::array<bool, 256> table{};
-    for (const unsigned char c : std::string_view(" \t/?#@\\")) table[c] = true;
-    return table;
-  }();
-  return std::none_of(text.begin(), text.end(),
-                      [](char c) { return kForbidden[static_cast<unsigned char>(c)]; });
-}
+constexpr uint32_t kind_of(std::string_view name) { return kind_of(name.data(), name.size()); }
 
 // llhttp leaves the white space behind a value (RFC 9112 section 5).
 void trim_end(std::string& text) {
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.pop_back();
+}
+
+// RFC 9110 section 10.1.1: a list, and 100-continue is the only expectation there is.
+bool is_100_continue(std::string_view expectations) {
+  std::string_view expectation;
+  while (next_element(expectations, expectation)) {
+    if (!equals_ignoring_case(expectation, "100-continue")) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -67,8 +56,8 @@ struct RequestParser::Callbacks {
 
   static int on_url(llhttp_t* llhttp, const char* at, size_t length) {
     RequestParser& parser = self(llhttp);
-    if (parser.request_.target.size() + length > kTargetBytesMax) return parser.refuse(414);
     parser.request_.target.append(at, length);
+    if (parser.request_.target.size() > kTargetBytesMax) return parser.refuse(414);
     return 0;
   }
 
@@ -80,9 +69,8 @@ struct RequestParser::Callbacks {
   static int on_header_field(llhttp_t* llhttp, const char* at, size_t length) {
     RequestParser& parser = self(llhttp);
     if (parser.in_body_) return 0;  // a trailer: discarded like the body it ends
-    for (size_t i = 0; i < length && parser.name_bytes_ + i < sizeof parser.name_; ++i) {
-      const char c = at[i];
-      parser.name_[parser.name_bytes_ + i] = c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+    if (parser.name_bytes_ + length <= sizeof parser.name_) {
+      std::memcpy(parser.name_ + parser.name_bytes_, at, length);
     }
     parser.name_bytes_ += length;
     return 0;
@@ -148,14 +136,10 @@ RequestParser::RequestParser() { reset(); }
 void RequestParser::reset() {
   llhttp_init(&llhttp_, HTTP_REQUEST, Callbacks::settings());
   llhttp_.data = this;
-  request_.clear();
-  if (has_kept_fields_) {
-    request_.clear_fields();
-    transfer_encoding_.clear();
-    expect_.clear();
-  }
-  host_.clear();
-  has_transfer_encoding_ = has_kept_fields_ = false;
+  request_.clear_line();
+  for (size_t i = 0; i < kept_count_; ++i) kept_[i]->clear();
+  kept_count_ = 0;
+  has_transfer_encoding_ = false;
   state_ = State::incomplete;
   error_status_ = 0;
   head_bytes_ = body_bytes_ = name_bytes_ = 0;
@@ -168,77 +152,105 @@ void RequestParser::reset() {
 int RequestParser::refuse(int status) {
   state_ = State::failed;
   error_status_ = status;
+  // The method was whole before the target began: a head that is refused is answered as it asks.
+  if (!request_.target.empty()) method_complete();
   return HPE_USER;
+}
+
+void RequestParser::method_complete() {
+  const auto is = [this](Method method, std::string_view name) {
+    request_.method = method;
+    request_.method_name = name;
+  };
+  switch (llhttp_.method) {
+    case HTTP_GET: return is(Method::get, "GET");
+    case HTTP_HEAD: return is(Method::head, "HEAD");
+    case HTTP_OPTIONS: return is(Method::options, "OPTIONS");
+    default: is(Method::other, llhttp_method_name(static_cast<llhttp_method_t>(llhttp_.method)));
+  }
+}
+
+// Where the value of the field whose name is complete is kept; null for a field of no interest.
+std::string* RequestParser::place_of_value() {
+  if (name_bytes_ < 4 || name_bytes_ > sizeof name_) return nullptr;
+  Request& r = request_;
+  std::string_view name;  // what it must be, in lower case
+  std::string* value = nullptr;
+  const auto may_be = [&](std::string_view its_name, std::string& its_value) {
+    name = its_name;
+    value = &its_value;
+  };
+  switch (kind_of(name_, name_bytes_)) {
+    case kind_of("host"): may_be("host", r.host); break;
+    case kind_of("range"): may_be("range", r.range); break;
+    case kind_of("accept"): may_be("accept", r.accept); break;
+    case kind_of("expect"): may_be("expect", expect_); break;
+    case kind_of("origin"): may_be("origin", r.origin); break;
+    case kind_of("referer"): may_be("referer", r.referer); break;
+    case kind_of("if-range"): may_be("if-range", r.if_range); break;
+    case kind_of("if-match"): may_be("if-match", r.if_match); break;
+    case kind_of("user-agent"): may_be("user-agent", r.user_agent); break;
+    case kind_of("if-none-match"): may_be("if-none-match", r.if_none_match); break;
+    case kind_of("accept-encoding"): may_be("accept-encoding", r.accept_encoding); break;
+    case kind_of("if-modified-since"): may_be("if-modified-since", r.if_modified_since); break;
+    case kind_of("transfer-encoding"): may_be("transfer-encoding", transfer_encoding_); break;
+    case kind_of("if-unmodified-since"):
+      may_be("if-unmodified-since", r.if_unmodified_since);
+      break;
+    default: return nullptr;
+  }
+  if (!keeps_log_fields_ && (value == &r.referer || value == &r.user_agent)) return nullptr;
+  // A token's character with this bit set is a lower-case letter or '-' only where it is one.
+  for (size_t i = 0; i < name.size(); ++i) {
+    if ((name_[i] | 0x20) != name[i]) return nullptr;
+  }
+  return value;
 }
 
 // A field name is complete: decides whether its value is kept, and where.
 void RequestParser::field_complete() {
-  struct Kept {
-    std::string_view name;
-    std::string Request::*value;
-  };
-  static constexpr std::array<Kept, 6> kKept = {
-      {{"range", &Request::range},
-       {"if-range", &Request::if_range},
-       {"if-match", &Request::if_match},
-       {"if-none-match", &Request::if_none_match},
-       {"if-modified-since", &Request::if_modified_since},
-       {"if-unmodified-since", &Request::if_unmodified_since}}};
-  value_ = nullptr;
-  if (name_bytes_ > sizeof name_) return;
-  const std::string_view name(name_, name_bytes_);
-  if (name == "host") {
-    value_ = &host_;
-    ++host_fields_;
-  } else if (name == "expect") {
-    value_ = &expect_;
-  } else if (name == "transfer-encoding") {
-    value_ = &transfer_encoding_;
-    has_transfer_encoding_ = true;
-  } else if (name[0] == 'i' || name[0] == 'r') {
-    for (const Kept& kept : kKept) {
-      if (name == kept.name) value_ = &(request_.*kept.value);
-    }
-  }
-  has_kept_fields_ |= value_ != nullptr && value_ != &host_;
+  value_ = place_of_value();
+  if (value_ == nullptr) return;
+  host_fields_ += value_ == &request_.host;
+  has_transfer_encoding_ |= value_ == &transfer_encoding_;
   // Lists may come in several lines: RFC 9110 section 5.3.
-  if (value_ != nullptr && !value_->empty()) value_->append(", ");
+  if (!value_->empty()) value_->append(", ");
+  const auto end = kept_.begin() + kept_count_;
+  if (kept_count_ == 0 || std::find(kept_.begin(), end, value_) == end) {
+    kept_[kept_count_++] = value_;
+  }
 }
 
 void RequestParser::head_complete() {
-  request_.method = llhttp_.method == HTTP_GET    ? Method::get
-                    : llhttp_.method == HTTP_HEAD ? Method::head
-                                                  : Method::other;
+  method_complete();
   request_.version_minor = llhttp_.http_minor;
   request_.keep_alive = llhttp_should_keep_alive(&llhttp_) != 0;
   request_.asks_to_close = (llhttp_.flags & F_CONNECTION_CLOSE) != 0;
-  trim_end(host_);
-  if (has_kept_fields_) {
-    for (std::string* text : {&transfer_encoding_, &expect_, &request_.if_match,
-                              &request_.if_none_match, &request_.if_modified_since,
-                              &request_.if_unmodified_since, &request_.if_range, &request_.range}) {
-      trim_end(*text);
+  for (size_t i = 0; i < kept_count_; ++i) trim_end(*kept_[i]);
+  // RFC 9110 section 10.1.1: an HTTP/1.0 client cannot wait for 100.
+  request_.expects_continue = !expect_.empty() && request_.version_minor >= 1;
+  in_body_ = true;
+  if (const int status = status_of_head(); status != 0) refuse(status);
+}
+
+// 0, or what answers a head whose fields do not go together.
+int RequestParser::status_of_head() const {
+  if (!version_seen_) return 400;  // HTTP/0.9: "GET /" without a version
+  if (llhttp_.http_major != 1) return 505;
+  // RFC 9112 section 3.2.
+  if (host_fields_ > 1 || (host_fields_ == 0 && request_.version_minor >= 1)) return 400;
+  if (!is_authority(request_.host)) return 400;
+  if (has_transfer_encoding_) {
+    // Section 6.1: one framing too many, or one that HTTP/1.0 does not have.
+    if (request_.version_minor == 0 || (llhttp_.flags & F_CONTENT_LENGTH) != 0) return 400;
+    // Section 6.1: 501 for a coding we do not know; 6.3: 400 where its end is unknown.
+    if (!equals_ignoring_case(transfer_encoding_, "chunked")) {
+      return (llhttp_.flags & F_CHUNKED) != 0 ? 501 : 400;
     }
   }
-  request_.expects_continue = equals_ignoring_case(expect_, "100-continue");
-  in_body_ = true;
-  if (!version_seen_) {
-    refuse(400);  // HTTP/0.9: "GET /" without a version
-  } else if (llhttp_.http_major != 1) {
-    refuse(505);
-  } else if (host_fields_ > 1 || (host_fields_ == 0 && request_.version_minor >= 1)) {
-    refuse(400);  // RFC 9112 section 3.2
-  } else if (!is_host(host_)) {
-    refuse(400);
-  } else if (has_transfer_encoding_ &&
-             (request_.version_minor == 0 || (llhttp_.flags & F_CONTENT_LENGTH) != 0)) {
-    refuse(400);  // section 6.1: one framing too many, or one that HTTP/1.0 does not have
-  } else if (has_transfer_encoding_ && !equals_ignoring_case(transfer_encoding_, "chunked")) {
-    // RFC 9112 section 6.1: 501 for a coding we do not know; 6.3: 400 where its end is unknown.
-    refuse((llhttp_.flags & F_CHUNKED) != 0 ? 501 : 400);
-  } else if (llhttp_.content_length > kBodyBytesMax) {
-    refuse(413);
-  }
+  if (llhttp_.content_length > kBodyBytesMax) return 413;
+  if (request_.expects_continue && !is_100_continue(expect_)) return 417;
+  return 0;
 }
 
 // Two ways to show two parsers two different heads: obs-fold, a line that begins with white space

@@ -4,8 +4,10 @@
 
 #include <llhttp/llhttp.h>
 
+#include <array>
 #include <cstddef>
 #include <span>
+#include <string>
 
 #include "server/http/request.h"
 
@@ -32,10 +34,16 @@ class RequestParser {
   // Ready for the next request on the connection.
   void reset();
 
+  // Whether Referer and User-Agent are kept, which only a log needs. For all requests from now on.
+  void keep_log_fields(bool keep) { keeps_log_fields_ = keep; }
+
  private:
   struct Callbacks;
 
   int refuse(int status);
+  void method_complete();
+  std::string* place_of_value();
+  int status_of_head() const;
   int status_of_parse_error(std::span<const char> chunk) const;
   bool has_bad_line_end(std::span<const char> head);
   void head_complete();
@@ -50,11 +58,14 @@ class RequestParser {
   size_t name_bytes_ = 0;
   unsigned host_fields_ = 0;
   std::string* value_ = nullptr;  // where the present field's value goes; null: not kept
-  char name_[24];                 // lower case; longer names are none of ours
-  std::string host_, transfer_encoding_, expect_;
+  char name_[24];                 // longer names are none of ours
+  std::string transfer_encoding_, expect_;
+  std::array<std::string*, 16>
+      kept_;  // the fields that came: there is something to trim and to clear
+  size_t kept_count_ = 0;
   bool has_transfer_encoding_ = false;
-  bool has_kept_fields_ = false;  // other than Host: there is something to trim and to clear
   bool in_body_ = false;
+  bool keeps_log_fields_ = false;
   bool version_seen_ = false;
   char last_byte_ = '\0';
 };

@@ -2,33 +2,26 @@
 // %2e%2e is what it means. openat2(2) below the root is the sandbox; this is only the syntax.
 #include "server/http/target.h"
 
-#include <strings.h>
-
 #include <cstring>
+
+#include "server/http/host.h"
+#include "server/http/text.h"
 
 namespace ringserve::http {
 namespace {
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-// The path of an origin-form or absolute-form target, without the leading slash.
-int strip_to_path(std::string_view& target) {
-  constexpr std::string_view kScheme = "http://";
-  if (!target.empty() && target.front() != '/' && target.size() >= kScheme.size() &&
-      ::strncasecmp(target.data(), kScheme.data(), kScheme.size()) == 0) {
-    target.remove_prefix(kScheme.size());
-    const size_t end = target.find_first_of("/?");
-    target.remove_prefix(end == std::string_view::npos ? target.size() : end);
-    if (target.empty() || target.front() == '?') return 0;
+// Leaves path and query of an absolute-form target, without the leading slash.
+int strip_authority(std::string_view& target, std::string_view& authority) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!starts_with_ignoring_case(target, scheme)) continue;
+    target.remove_prefix(scheme.size());
+    authority = target.substr(0, target.find_first_of("/?#"));
+    target.remove_prefix(authority.size());
+    if (target.starts_with('/')) target.remove_prefix(1);
+    // RFC 9110 section 4.2.1: a URI without a host is invalid.
+    return authority.empty() || !is_authority(authority) ? 400 : 0;
   }
-  if (target.empty() || target.front() != '/') return 400;
-  target.remove_prefix(1);
-  return 0;
+  return 400;
 }
 
 int percent_decode(std::string_view raw, std::string& out) {
@@ -73,39 +66,54 @@ int remove_dot_segments(std::string& path) {
   return 0;
 }
 
-bool has_hidden_segment(std::string_view path) {
-  return (!path.empty() && path.front() == '.') || path.find("/.") != std::string_view::npos;
+bool has_dot_name(std::string_view path) {
+  return path.starts_with('.') || path.find("/.") != std::string_view::npos;
+}
+
+bool is_hidden(std::string_view path) {
+  constexpr std::string_view kWellKnown = ".well-known";
+  if (path.starts_with(kWellKnown)) {
+    const std::string_view rest = path.substr(kWellKnown.size());
+    if (rest.empty() || rest.front() == '/') path = rest;
+  }
+  return has_dot_name(path);
 }
 
 }  // namespace
 
-int decode_target(std::string_view target, Target& out) {
+int decode_target(std::string_view target, Target& out, Method method) {
   out.path.clear();
-  out.query = {};
+  out.query = out.authority = {};
   out.hidden = false;
-  if (const int status = strip_to_path(target); status != 0) return status;
+  if (target.starts_with('/')) {
+    target.remove_prefix(1);
+  } else if (target == "*") {
+    return method == Method::options ? 0 : 400;
+  } else if (const int status = strip_authority(target, out.authority); status != 0) {
+    return status;
+  }
   target = target.substr(0, target.find('#'));
   const size_t question = target.find('?');
   if (question != std::string_view::npos) {
     out.query = target.substr(question);
     target = target.substr(0, question);
   }
+  if (target.find('\0') != std::string_view::npos) return 400;
   if (target.find('%') == std::string_view::npos) {
     out.path.assign(target);
   } else if (const int status = percent_decode(target, out.path); status != 0) {
     return status;
   }
-  const bool plain = out.path.find("//") == std::string::npos && !has_hidden_segment(out.path) &&
+  const bool plain = out.path.find("//") == std::string::npos && !has_dot_name(out.path) &&
                      (out.path.empty() || out.path.front() != '/');
   if (!plain) {
     if (const int status = remove_dot_segments(out.path); status != 0) return status;
-    out.hidden = has_hidden_segment(out.path);
+    out.hidden = is_hidden(out.path);
   }
   return 0;
 }
 
 std::string encode_path(std::string_view path) {
-  constexpr const char* kHex = "0123456789ABCDEF";
   std::string out = "/";
   for (const char c : path) {
     const auto byte = static_cast<unsigned char>(c);
@@ -113,13 +121,7 @@ std::string encode_path(std::string_view path) {
     const bool plain =
         (byte >= '0' && byte <= '9') || ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z') ||
         (byte != 0 && byte < 0x80 && std::strchr("-._~!$&'()*+,;=:@/", c) != nullptr);
-    if (plain) {
-      out.push_back(c);
-    } else {
-      out.push_back('%');
-      out.push_back(kHex[byte >> 4]);
-      out.push_back(kHex[byte & 0xF]);
-    }
+    plain ? out.push_back(c) : append_percent_encoded(c, out);
   }
   return out;
 }

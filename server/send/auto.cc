@@ -80,6 +80,7 @@ class Auto final : public Path {
   Outcome warm_up(Transfer& transfer) {
     const FileRange& file = transfer.file();
     transfer.state.warm_until = window_end(file);
+    context_.counters.cold_reads.add();
     return submit(transfer, 0, [&](io_uring_sqe* sqe) {
       io_uring_prep_read(sqe, file.fd, sink_.get(),
                          static_cast<unsigned>(window_end(file) - file.offset), file.offset);

@@ -14,6 +14,7 @@
 
 #include "common/net/result.h"
 #include "common/net/ring.h"
+#include "server/counter.h"
 #include "server/send/buffer_pool.h"
 #include "server/send/pipe_pool.h"
 #include "server/send/transfer.h"
@@ -68,8 +69,9 @@ constexpr uint64_t kTurnBytesMax = 512 * 1024;
 constexpr unsigned kTurnsOnEndMax = 4;
 
 struct Counters {
-  uint64_t zero_copy_sends = 0;
-  uint64_t zero_copy_copied = 0;  // of them, those the kernel copied all the same
+  Counter zero_copy_sends;
+  Counter zero_copy_copied;  // of them, those the kernel copied all the same
+  Counter cold_reads;        // windows of files that the ring had to read in first
 };
 
 // What the paths of one worker share.

@@ -31,7 +31,7 @@ class SendZc final : public Path {
     if ((cqe.flags & IORING_CQE_F_NOTIF) == 0) return on_sent(transfer, place, cqe);
 
     if ((static_cast<unsigned>(cqe.res) & IORING_NOTIF_USAGE_ZC_COPIED) != 0) {
-      ++context_.counters.zero_copy_copied;
+      context_.counters.zero_copy_copied.add();
     }
     unpin(transfer, place);
     // The owner may be waiting for the socket or for a read; only a wait for this is over.
@@ -129,8 +129,9 @@ class SendZc final : public Path {
     if (cqe.res == -EAGAIN) return {Progress::blocked, 0};
     if (cqe.res < 0 && cqe.res != -EINTR) return {Progress::failed, -cqe.res};
     if (cqe.res > 0) {
-      if (transfer.is_tcp) ++context_.counters.zero_copy_sends;
+      if (transfer.is_tcp) context_.counters.zero_copy_sends.add();
       transfer.file_sent(static_cast<uint64_t>(cqe.res));
+      transfer.mover = Mover::send_zc;
     }
     return go_on(transfer);
   }

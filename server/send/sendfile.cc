@@ -10,6 +10,7 @@ namespace ringserve::send {
 
 Outcome sendfile_step(Transfer& transfer, uint64_t bytes_max, uint64_t& moved) {
   const FileRange& file = transfer.file();
+  transfer.mover = Mover::sendfile;
   auto offset = static_cast<off_t>(file.offset);
   const ssize_t sent = ::sendfile(transfer.socket, file.fd, &offset, bytes_max);
   if (sent < 0) {

@@ -22,6 +22,7 @@ Outcome splice_step(PathContext& context, Transfer& transfer, uint64_t bytes_max
   const FileRange& file = transfer.file();
   if (!state.pipe.valid()) state.pipe = context.pipes.take();
   if (!state.pipe.valid()) return sendfile_step(transfer, bytes_max, moved);
+  transfer.mover = Mover::splice;
   if (state.in_pipe == 0) {
     auto offset = static_cast<loff_t>(file.offset);
     const size_t wanted = std::min<uint64_t>(bytes_max, state.pipe.capacity_bytes);

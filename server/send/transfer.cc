@@ -10,6 +10,7 @@ void Transfer::commit(size_t bytes) {
   CHECK(used_ + bytes <= kArenaBytes);
   char* begin = arena_.get() + used_;
   used_ += bytes;
+  queued_bytes_ += bytes;
   if (!slices_.empty()) {
     iovec& last = slices_.back();
     if (static_cast<char*>(last.iov_base) + last.iov_len == begin) {
@@ -25,6 +26,7 @@ void Transfer::add_copy(std::string_view text) {
     auto copy = std::make_shared<std::string>(text);
     slices_.push_back({copy->data(), copy->size()});
     kept_.push_back(std::move(copy));
+    queued_bytes_ += text.size();
     return;
   }
   std::memcpy(free_space(), text.data(), text.size());
@@ -41,7 +43,7 @@ bool Transfer::add_warm_file(const FileRange& range) {
 }
 
 void Transfer::memory_sent(size_t bytes) {
-  sent_bytes_ += bytes;
+  memory_sent_bytes_ += bytes;
   while (bytes > 0) {
     CHECK(first_slice_ < slices_.size());
     iovec& slice = slices_[first_slice_];
@@ -62,7 +64,8 @@ void Transfer::reset() {
   slices_.clear();
   kept_.clear();
   file_ = {};
-  sent_bytes_ = 0;
+  queued_bytes_ = memory_sent_bytes_ = file_sent_bytes_ = 0;
+  mover = Mover::memory;
   state = {};
   aborted = false;
 }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/check.h"
+#include "server/send/mover.h"
 #include "server/send/pipe_pool.h"
 
 namespace ringserve::send {
@@ -50,6 +51,7 @@ class Transfer {
   void add_memory(std::string_view body, const std::shared_ptr<T>& keep) {
     if (body.empty()) return;
     if (body.size() <= kCopiedBodyBytesMax) return add_copy(body);
+    queued_bytes_ += body.size();
     slices_.push_back({const_cast<char*>(body.data()), body.size()});
     if (kept_.empty() || kept_.back().get() != keep.get()) kept_.push_back(keep);
   }
@@ -58,7 +60,10 @@ class Transfer {
   // Reads a small part of a file into the arena if that needs no disk; false, and nothing added, if
   // it does or there is no room.
   bool add_warm_file(const FileRange& range);
-  void set_file(FileRange range) { file_ = std::move(range); }
+  void set_file(FileRange range) {
+    file_ = std::move(range);
+    queued_bytes_ += file_.length;
+  }
 
   bool empty() const { return !has_memory() && !has_file(); }
 
@@ -74,9 +79,11 @@ class Transfer {
     CHECK(bytes <= file_.length);
     file_.offset += bytes;
     file_.length -= bytes;
-    sent_bytes_ += bytes;
+    file_sent_bytes_ += bytes;
   }
-  uint64_t sent_bytes() const { return sent_bytes_; }
+  uint64_t queued_bytes() const { return queued_bytes_; }  // of the whole transfer, sent or not
+  uint64_t sent_bytes() const { return memory_sent_bytes_ + file_sent_bytes_; }
+  uint64_t file_sent_bytes() const { return file_sent_bytes_; }
 
   // Empty again, its memory kept. No ring operation may be in flight.
   void reset();
@@ -85,6 +92,9 @@ class Transfer {
   int socket = -1;     // non-blocking
   bool is_tcp = true;  // false: a Unix socket, which has no segments to cork
   uint64_t owner = 0;  // 56 bits that go into the user_data of a path's ring operations
+
+  // --- set by the path, read by the connection ---
+  Mover mover = Mover::memory;  // of the file part; meaningless before any of it was sent
 
   // --- state of the path that moves it; meaningless to everyone else ---
   static constexpr unsigned kZeroCopyBuffersMax = 4;
@@ -113,7 +123,9 @@ class Transfer {
   size_t first_slice_ = 0;
   std::vector<std::shared_ptr<const void>> kept_;
   FileRange file_;
-  uint64_t sent_bytes_ = 0;
+  uint64_t queued_bytes_ = 0;
+  uint64_t memory_sent_bytes_ = 0;
+  uint64_t file_sent_bytes_ = 0;
 };
 
 }  // namespace ringserve::send

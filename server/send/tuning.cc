@@ -2,16 +2,14 @@
 // out of range is refused, not cut. What is refused is named by its place in the file.
 #include "server/send/tuning.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 
-#include "common/net/owned_fd.h"
+#include "common/net/read_file.h"
 
 namespace ringserve::send {
 namespace {
@@ -218,23 +216,9 @@ net::Result<NamedTuning> parse_tuning(const std::string& name, std::string_view 
 }
 
 net::Result<NamedTuning> load_tuning(const std::string& path) {
-  const net::OwnedFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd.valid()) return net::fail(fmt::format("open '{}'", path), errno, kAdvice);
-  std::string text(kTuningFileBytesMax + 1, '\0');
-  size_t size = 0;
-  while (size < text.size()) {
-    const ssize_t got = ::read(fd.get(), text.data() + size, text.size() - size);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return net::fail(fmt::format("read '{}'", path), errno, kAdvice);
-    if (got == 0) break;
-    size += static_cast<size_t>(got);
-  }
-  if (size > kTuningFileBytesMax) {
-    return net::fail(fmt::format("{}: longer than {} bytes", path, kTuningFileBytesMax), 0,
-                     kAdvice);
-  }
-  text.resize(size);
-  return parse_tuning(path, text);
+  auto text = net::read_file(path, kTuningFileBytesMax);
+  if (!text) return net::fail(text.error().what, text.error().errno_value, kAdvice);
+  return parse_tuning(path, *text);
 }
 
 std::string tuning_json(const NamedTuning& named) {

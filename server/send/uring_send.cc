@@ -93,6 +93,7 @@ class UringSend final : public Path {
     const auto from_file = static_cast<uint32_t>(static_cast<size_t>(result) - from_memory);
     transfer.memory_sent(from_memory);
     transfer.file_sent(from_file);
+    transfer.mover = Mover::uring_send;
     state.buffered_bytes -= from_file;
     state.buffer_offset += from_file;
     if (state.buffered_bytes > 0 || transfer.has_memory()) return submit_send(transfer);

@@ -33,6 +33,7 @@ class UringSplice final : public Path {
     } else if (cqe.res > 0) {
       state.in_pipe -= static_cast<uint64_t>(cqe.res);
       transfer.file_sent(static_cast<uint64_t>(cqe.res));
+      transfer.mover = Mover::uring_splice;
     } else if (cqe.res != -ECANCELED && state.pending_error == 0) {
       state.pending_error = -cqe.res;
     }

@@ -25,6 +25,7 @@ class Writev final : public Path {
  private:
   Outcome step(Transfer& transfer, uint64_t bytes_max, uint64_t& moved) {
     size_t got = 0;
+    transfer.mover = Mover::writev;
     const Outcome outcome = read_file(transfer, buffer_.get(), bytes_max, got);
     if (got == 0) return outcome;
 

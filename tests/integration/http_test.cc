@@ -212,11 +212,11 @@ TEST_F(HttpTest, the_absolute_form_of_a_target_is_accepted) {
 
 TEST_F(HttpTest, other_methods_are_405_and_say_what_is_allowed) {
   serve();
-  for (const char* method : {"POST", "PUT", "DELETE", "OPTIONS", "PATCH"}) {
+  for (const char* method : {"POST", "PUT", "DELETE", "PATCH"}) {
     HttpClient client = connect();
     const Response response = client.exchange(method, "/hello.txt", {{"Content-Length", "0"}});
     EXPECT_EQ(response.status, 405) << method;
-    EXPECT_EQ(response.header("Allow"), "GET, HEAD") << method;
+    EXPECT_EQ(response.header("Allow"), "GET, HEAD, OPTIONS") << method;
     expect_connection_as_announced(client, response);
   }
 }

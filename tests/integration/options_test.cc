@@ -80,7 +80,7 @@ TEST_F(OptionsTest, an_option_like_nothing_is_unknown_without_a_guess) {
   EXPECT_EQ(run.err.find("did you mean"), std::string::npos) << run.err;
 }
 
-TEST_F(OptionsTest, no_root_is_a_usage_error) { expect_usage_error({}, {"ROOT"}); }
+TEST_F(OptionsTest, no_root_is_a_usage_error) { expect_usage_error({}, {"ROOT", "--config"}); }
 
 TEST_F(OptionsTest, two_roots_are_a_usage_error) {
   expect_usage_error({tree().root(), tree().root()}, {});
@@ -143,7 +143,16 @@ INSTANTIATE_TEST_SUITE_P(
         BadOption{"--listen", "127.0.0.1:http"}, BadOption{"--listen", "127.0.0.256:80"},
         BadOption{"--listen", "::1:80:"}, BadOption{"--listen", "[::1:80"},
         BadOption{"--listen", "[::g]:80"}, BadOption{"--listen", "unix:relative.sock"},
-        BadOption{"--listen", "unix:"}, BadOption{"--index", "a/b"}, BadOption{"--index", ""}),
+        BadOption{"--listen", "unix:"}, BadOption{"--index", "a/b"}, BadOption{"--index", ""},
+        BadOption{"--autoindex", "maybe"}, BadOption{"--precompressed", "zip"},
+        BadOption{"--etag", "md5"}, BadOption{"--error-page", "200=ok.html"},
+        BadOption{"--error-page", "404=../x"}, BadOption{"--fallback", "a/../b"},
+        BadOption{"--header", "Content-Length: 3"}, BadOption{"--header", "X: a\r\nY: b"},
+        BadOption{"--cache-control", "*.css"}, BadOption{"--cors", "https://a/b"},
+        BadOption{"--redirect", "/old=//evil.example"}, BadOption{"--media-type", "wasm"},
+        BadOption{"--charset", "utf 8"}, BadOption{"--access-log-format", "xml"},
+        BadOption{"--access-log", ""}, BadOption{"--admin", "0.0.0.0:9100"},
+        BadOption{"--admin", "nonsense"}, BadOption{"--config", ""}),
     [](const ::testing::TestParamInfo<BadOption>& each) {
       return as_identifier(std::string(each.param.option).substr(2)) + "_" +
              std::to_string(each.index);
@@ -161,6 +170,10 @@ TEST_F(OptionsTest, sizes_take_units) {
     expect_file("page", 1000);
     stop();
   }
+}
+
+TEST_F(OptionsTest, a_value_said_twice_is_a_usage_error) {
+  expect_usage_error({"--threads=1", "--threads=2", tree().root()}, {"--threads"});
 }
 
 TEST_F(OptionsTest, values_may_follow_an_equals_sign_or_a_space) {

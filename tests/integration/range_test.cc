@@ -113,12 +113,6 @@ TEST_F(RangeTest, a_malformed_range_is_ignored) {
   }
 }
 
-TEST_F(RangeTest, several_ranges_are_ignored) {
-  serve();
-  expect_whole(part("bytes=0-1,5-6"));
-  expect_whole(part("bytes=0-1, 200000-"));
-}
-
 TEST_F(RangeTest, a_number_too_large_to_count_never_wraps) {
   serve();
   const Response clipped = part("bytes=0-99999999999999999999999999");

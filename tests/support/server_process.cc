@@ -11,6 +11,7 @@ namespace support {
 namespace {
 
 constexpr std::string_view kAnnouncement = "listening ";
+constexpr std::string_view kAdminAnnouncement = "admin ";
 
 std::vector<std::string> command_line(const ServerSpec& spec) {
   std::vector<std::string> arguments{ringserve_binary(), "--print-listen"};
@@ -23,12 +24,13 @@ std::vector<std::string> command_line(const ServerSpec& spec) {
 }
 
 // Complete lines only: the last one may still be on its way.
-std::vector<Endpoint> announced(const std::string& out) {
+std::vector<Endpoint> announced(const std::string& out,
+                                std::string_view announcement = kAnnouncement) {
   std::vector<Endpoint> endpoints;
   std::istringstream lines(out.substr(0, out.rfind('\n') + 1));
   for (std::string line; std::getline(lines, line);) {
-    if (line.compare(0, kAnnouncement.size(), kAnnouncement) != 0) continue;
-    endpoints.push_back(Endpoint::parse(std::string_view(line).substr(kAnnouncement.size())));
+    if (line.compare(0, announcement.size(), announcement) != 0) continue;
+    endpoints.push_back(Endpoint::parse(std::string_view(line).substr(announcement.size())));
   }
   return endpoints;
 }
@@ -49,6 +51,16 @@ ServerProcess::ServerProcess(const ServerSpec& spec) : process_(command_line(spe
                              "\nstderr: " + process_.err().text());
   }
   endpoints_ = announced(process_.out().text());
+}
+
+Endpoint ServerProcess::admin() {
+  const auto complete = [](const std::string& out) {
+    return !announced(out, kAdminAnnouncement).empty();
+  };
+  if (!process_.out().wait_until(complete, Deadline())) {
+    throw std::runtime_error("no admin listener was announced.\nstdout: " + process_.out().text());
+  }
+  return announced(process_.out().text(), kAdminAnnouncement).front();
 }
 
 std::optional<ExitStatus> ServerProcess::stop() {

@@ -27,6 +27,8 @@ class ServerProcess {
   explicit ServerProcess(const ServerSpec& spec);
 
   const Endpoint& endpoint(std::size_t index = 0) const { return endpoints_.at(index); }
+  // Where --admin listens; the first one. Throws where none is announced.
+  Endpoint admin();
   pid_t pid() const { return process_.pid(); }
 
   void signal(int number) { process_.signal(number); }

@@ -14,7 +14,7 @@ FileRef file_of(uint64_t body_bytes) {
 
 void put_with_body(Cache& cache, const std::string& path, uint64_t bytes) {
   FileRef file = cache.put(path, file_of(bytes)).file;
-  ASSERT_TRUE(cache.make_room_for_body(bytes));
+  ASSERT_TRUE(cache.make_room_for_body(bytes, *file));
   file->body.assign(bytes, 'x');
   file->body_in_memory = true;
   cache.account_body(bytes);
@@ -31,6 +31,51 @@ TEST(Cache, drops_the_least_recently_used) {
   EXPECT_EQ(cache.files(), 2u);
 }
 
+FileRef file_with_variants(size_t count) {
+  FileRef file = file_of(0);
+  file->variants.resize(3);
+  for (size_t i = 0; i < count; ++i) file->variants[2 - i] = file_of(0);
+  return file;
+}
+
+TEST(Cache, counts_the_descriptors_of_variants) {
+  Cache cache(5, 0);
+  cache.put("a", file_with_variants(1));
+  cache.put("b", file_with_variants(2));
+  EXPECT_EQ(cache.descriptors(), 5u);
+  cache.put("a", file_with_variants(2));
+  EXPECT_EQ(cache.descriptors(), 3u) << "b had to go";
+  EXPECT_EQ(cache.find("b"), nullptr);
+  cache.put("a", file_of(0));
+  EXPECT_EQ(cache.descriptors(), 1u);
+  cache.put("c", file_with_variants(3));
+  EXPECT_EQ(cache.files(), 2u);
+  cache.put("d", file_of(0));
+  cache.erase("d");
+  cache.erase("d");
+  const size_t idle = cache.files();
+  EXPECT_EQ(cache.shed(), idle);
+  EXPECT_EQ(cache.descriptors(), 0u);
+}
+
+TEST(Cache, bodies_of_variants_go_with_their_file) {
+  Cache cache(100, 1000);
+  const FileRef base = file_with_variants(2);
+  cache.put("a", base);
+  base->for_each_form([&](File& form) {
+    form.size_bytes = 200;
+    ASSERT_TRUE(cache.make_room_for_body(200, *base));
+    form.body_in_memory = true;
+    cache.account_body(200);
+  });
+  EXPECT_EQ(cache.body_bytes(), 600u);
+  EXPECT_FALSE(cache.make_room_for_body(500, *base)) << "it does not go for a body of its own";
+  EXPECT_EQ(cache.body_bytes(), 600u);
+  put_with_body(cache, "b", 500);
+  EXPECT_EQ(cache.body_bytes(), 500u);
+  EXPECT_EQ(cache.find("a"), nullptr);
+}
+
 TEST(Cache, keeps_bodies_within_their_limit) {
   Cache cache(100, 1000);
   put_with_body(cache, "a", 600);
@@ -39,7 +84,7 @@ TEST(Cache, keeps_bodies_within_their_limit) {
   put_with_body(cache, "c", 500);
   EXPECT_EQ(cache.body_bytes(), 800u) << "a had to go";
   EXPECT_EQ(cache.find("a"), nullptr);
-  EXPECT_FALSE(cache.make_room_for_body(1001));
+  EXPECT_FALSE(cache.make_room_for_body(1001, *file_of(1001)));
   EXPECT_NE(cache.find("b"), nullptr) << "a body too large for the cache evicts nothing";
   cache.put("b", file_of(0));
   cache.erase("c");

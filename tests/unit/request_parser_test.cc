@@ -88,6 +88,17 @@ INSTANTIATE_TEST_SUITE_P(
              "GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
         Case{"blank_behind_encoding", 200, kGet + "Transfer-Encoding: chunked \r\n\r\n0\r\n\r\n"},
         Case{"host_that_is_none", 400, "GET / HTTP/1.1\r\nHost: a b/c\r\n\r\n"},
+        Case{"host_with_a_user", 400, "GET / HTTP/1.1\r\nHost: user@a\r\n\r\n"},
+        Case{"host_with_a_port_that_is_none", 400, "GET / HTTP/1.1\r\nHost: a:b\r\n\r\n"},
+        Case{"host_of_an_ipv6_address", 200, "GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n"},
+        Case{"empty_host", 200, "GET / HTTP/1.1\r\nHost:\r\n\r\n"},
+        Case{"empty_host_and_another", 400, "GET / HTTP/1.1\r\nHost:\r\nHost: a\r\n\r\n"},
+        Case{"expectation", 200, kGet + "Expect: 100-continue\r\n\r\n"},
+        Case{"unknown_expectation", 417, kGet + "Expect: wonders\r\n\r\n"},
+        Case{"unknown_expectation_in_a_list", 417, kGet + "Expect: 100-continue, x\r\n\r\n"},
+        Case{"unknown_expectation_in_two_lines", 417,
+             kGet + "Expect: 100-continue\r\nExpect: x=y\r\n\r\n"},
+        Case{"unknown_expectation_of_http_1_0", 200, "GET / HTTP/1.0\r\nExpect: wonders\r\n\r\n"},
         Case{"bare_lf_at_the_end", 400, kGet + "\n"},
         Case{"bare_lf_after_a_field", 400, kGet + "X: a\nY: b\r\n\r\n"},
         Case{"encoding_not_chunked_last", 400, kGet + "Transfer-Encoding: chunked, gzip\r\n\r\n"},
@@ -121,6 +132,119 @@ TEST(RequestParser, keeps_the_fields_a_file_server_needs) {
   EXPECT_EQ(request.if_match, "*");
   EXPECT_EQ(request.if_unmodified_since, "then");
   EXPECT_TRUE(request.keep_alive);
+}
+
+TEST(RequestParser, keeps_what_the_client_is_and_likes) {
+  RequestParser parser;
+  feed_in_steps(parser,
+                "GET / HTTP/1.1\r\nHOST:  www.Example.org:80 \r\nAccept: text/html\r\n"
+                "aCCEPT-eNCODING: gzip\r\nAccept-Encoding: br\r\nAccept-Language: en\r\n"
+                "Origin: https://a.example\r\nReferer: /x\r\nUser-Agent: me\r\n\r\n",
+                4);
+  ASSERT_EQ(parser.state(), State::complete);
+  const Request& request = parser.request();
+  EXPECT_EQ(request.host, "www.Example.org:80");
+  EXPECT_EQ(request.accept, "text/html");
+  EXPECT_EQ(request.accept_encoding, "gzip, br");
+  EXPECT_EQ(request.origin, "https://a.example");
+  EXPECT_EQ(request.referer, "");
+  EXPECT_EQ(request.user_agent, "");
+}
+
+TEST(RequestParser, keeps_what_a_log_needs_when_told_to) {
+  const std::string text = kGet + "Referer: /x\r\nUser-Agent: me (you)\r\n\r\n";
+  RequestParser parser;
+  parser.keep_log_fields(true);
+  for (int i = 0; i < 2; ++i) {
+    feed_in_steps(parser, text, 3);
+    ASSERT_EQ(parser.state(), State::complete);
+    EXPECT_EQ(parser.request().referer, "/x");
+    EXPECT_EQ(parser.request().user_agent, "me (you)");
+    parser.reset();
+  }
+  parser.keep_log_fields(false);
+  feed_in_steps(parser, text, 3);
+  EXPECT_EQ(parser.request().referer, "");
+}
+
+TEST(RequestParser, takes_no_field_for_another_of_the_same_length) {
+  // Same length, first and fourth letter as a field that is kept.
+  RequestParser parser;
+  feed_in_steps(parser,
+                kGet +
+                    "hoxt: x\r\nraxge: x\r\nif-raxge: x\r\nif-mxtch: x\r\nif-nxne-match: x\r\n"
+                    "axcept-encoding: x\r\nTransfer-Encodinx: x\r\nExpxct: x\r\nX: x\r\nRan: x\r\n"
+                    "if-unmodified-since-the-beginning: x\r\n\r\n",
+                1000);
+  ASSERT_EQ(parser.state(), State::complete);
+  const Request& request = parser.request();
+  EXPECT_EQ(request.host, "a");
+  for (const std::string& text :
+       {request.range, request.if_range, request.if_match, request.if_none_match,
+        request.accept_encoding, request.if_unmodified_since}) {
+    EXPECT_EQ(text, "");
+  }
+}
+
+TEST(RequestParser, forgets_every_field_with_its_request) {
+  RequestParser parser;
+  parser.keep_log_fields(true);
+  feed_in_steps(parser,
+                kGet +
+                    "Range: r\r\nIf-Range: r\r\nIf-Match: m\r\nIf-None-Match: n\r\n"
+                    "If-Modified-Since: s\r\nIf-Unmodified-Since: u\r\nAccept: a\r\n"
+                    "Accept-Encoding: e\r\nOrigin: o\r\nReferer: r\r\nUser-Agent: u\r\n"
+                    "Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                1000);
+  ASSERT_EQ(parser.state(), State::complete);
+  parser.reset();
+  const std::string plain = "GET /b HTTP/1.0\r\n\r\n";
+  feed_in_steps(parser, plain, 1000);
+  ASSERT_EQ(parser.state(), State::complete);
+  const Request& r = parser.request();
+  EXPECT_EQ(r.target, "/b");
+  EXPECT_FALSE(r.expects_continue);
+  for (const std::string& text :
+       {r.host, r.range, r.if_range, r.if_match, r.if_none_match, r.if_modified_since,
+        r.if_unmodified_since, r.accept, r.accept_encoding, r.origin, r.referer, r.user_agent}) {
+    EXPECT_EQ(text, "");
+  }
+}
+
+TEST(RequestParser, survives_the_same_empty_field_a_thousand_times) {
+  std::string text = kGet;
+  for (int i = 0; i < 1000; ++i) text += "Range:\r\n";
+  RequestParser parser;
+  feed_in_steps(parser, text + "\r\n", 1000);
+  ASSERT_EQ(parser.state(), State::complete);
+  EXPECT_EQ(parser.request().range, "");
+}
+
+TEST(RequestParser, names_the_method) {
+  const auto method = [](const std::string& name, Method expected) {
+    RequestParser parser;
+    feed_in_steps(parser, name + " / HTTP/1.1\r\nHost: a\r\n\r\n", 2);
+    EXPECT_EQ(parser.state(), State::complete) << name;
+    EXPECT_EQ(parser.request().method, expected) << name;
+    EXPECT_EQ(parser.request().method_name, name);
+  };
+  method("GET", Method::get);
+  method("HEAD", Method::head);
+  method("OPTIONS", Method::options);
+  method("POST", Method::other);
+  method("PROPFIND", Method::other);
+}
+
+TEST(RequestParser, knows_the_method_of_a_request_that_it_refuses) {
+  RequestParser parser;
+  feed_in_steps(parser, "HEAD /" + std::string(kTargetBytesMax, 'x') + " HTTP/1.1\r\n", 4096);
+  ASSERT_EQ(parser.state(), State::failed);
+  EXPECT_EQ(parser.request().method, Method::head);
+  EXPECT_EQ(parser.request().method_name, "HEAD");
+  RequestParser other;
+  feed_in_steps(other, "BREW / HTTP/1.1\r\n", 4096);
+  ASSERT_EQ(other.state(), State::failed);
+  EXPECT_EQ(other.request().method_name, "");
 }
 
 TEST(RequestParser, knows_who_wants_to_keep_the_connection) {
@@ -193,6 +317,13 @@ TEST(RequestParser, says_when_a_client_waits_before_its_body) {
   EXPECT_EQ(parser.state(), State::incomplete);
   EXPECT_TRUE(parser.in_body());
   EXPECT_TRUE(parser.request().expects_continue);
+}
+
+TEST(RequestParser, lets_no_http_1_0_client_wait) {
+  RequestParser parser;
+  feed_in_steps(parser, "PUT / HTTP/1.0\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n", 9);
+  EXPECT_TRUE(parser.in_body());
+  EXPECT_FALSE(parser.request().expects_continue);
 }
 
 }  // namespace

@@ -1,0 +1,93 @@
+// What follows a reply's head into the transfer, part by part, and what is counted and logged when
+// it has left.
+#include <ctime>
+
+#include "server/connection.h"
+
+namespace ringserve {
+namespace {
+
+int64_t realtime_us() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return now.tv_sec * 1'000'000 + now.tv_nsec / 1'000;
+}
+
+}  // namespace
+
+void Connection::add_body(const files::FileRef& file, uint64_t offset, uint64_t length) {
+  if (length == 0) return;
+  send::Transfer& out = outgoing();
+  Counter& from_memory =
+      services_.statistics.body_bytes_by[static_cast<size_t>(send::Mover::memory)];
+  if (services_.bodies_from_memory && file->body_in_memory) {
+    out.add_memory(std::string_view(file->body).substr(offset, length), file);
+    return from_memory.add(length);
+  }
+  send::FileRange range{file, file->name, file->fd.get(), offset, length, file->opening};
+  const bool gather =
+      services_.bodies_from_memory && range.length <= services_.memory_body_bytes_max;
+  if (gather && out.add_warm_file(range)) return from_memory.add(length);
+  out.set_file(std::move(range));
+  client_ends_ = false;  // it takes its time: what else arrives meanwhile must not reset it
+}
+
+void Connection::add_parts(const files::FileRef& file, http::Reply& reply) {
+  parts_ = std::make_unique<Parts>(Parts{std::move(reply.parts), file});
+  client_ends_ = false;
+  add_next_part();
+}
+
+// One part is one transfer: its head from memory, then its bytes from the file.
+void Connection::add_next_part() {
+  http::ByteRange range;
+  const bool is_part = parts_->left->next(services_.text, range);
+  outgoing().add_copy(services_.text);
+  if (!is_part) return parts_.reset();
+  const files::FileRef& file = parts_->file;
+  outgoing().set_file(
+      {file, file->name, file->fd.get(), range.offset, range.length, file->opening});
+}
+
+void Connection::transfer_done() {
+  CHECK(transfer_->empty() && transfer_->in_flight == 0);
+  if (parts_ != nullptr) return go_on_with_parts();
+  release_transfer();
+  state_ = State::reading;
+  request_timed_ = false;
+  if (close_after_reply_) linger();
+}
+
+// A multipart reply: its next part follows in the same transfer, begun anew.
+void Connection::go_on_with_parts() {
+  services_.path.release(*transfer_);
+  count_transfer();
+  if (log_ != nullptr) log_->carry(*transfer_);
+  const bool had_its_turn = transfer_->file_sent_bytes() >= send::kTurnBytesMax;
+  transfer_->reset();
+  add_next_part();
+  settle(had_its_turn ? send::Outcome{send::Progress::again, 0}
+                      : services_.path.advance(*transfer_));
+}
+
+void Connection::release_transfer() {
+  services_.path.release(*transfer_);
+  count_transfer();
+  if (log_ != nullptr && !log_->empty()) {
+    log_->finish(*transfer_, realtime_us(), services_.log);
+  }
+  services_.transfers.give_back(std::move(transfer_));
+}
+
+void Connection::count_transfer() {
+  Statistics& statistics = services_.statistics;
+  const uint64_t file_bytes = transfer_->file_sent_bytes();
+  const bool copied = send::copies(transfer_->mover);
+  statistics.sent_bytes.add(transfer_->sent_bytes());
+  statistics.copied_bytes.add(transfer_->sent_bytes() - (copied ? 0 : file_bytes));
+  if (file_bytes > 0) {
+    statistics.body_bytes_by[static_cast<size_t>(transfer_->mover)].add(file_bytes);
+  }
+}
+
+}  // namespace ringserve

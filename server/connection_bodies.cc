@@ -62,7 +62,7 @@ void Connection::transfer_done() {
 void Connection::go_on_with_parts() {
   services_.path.release(*transfer_);
   count_transfer();
-  if (log_ != nullptr) log_->carry(*transfer_);
+  if (log_ != nullptr && !log_->empty()) log_->carry(*transfer_);
   const bool had_its_turn = transfer_->file_sent_bytes() >= send::kTurnBytesMax;
   transfer_->reset();
   add_next_part();

@@ -1,5 +1,6 @@
 // Compilers' manner of pointing, which editors can read: file, line, column, the line, a caret.
-// What is shown of the file goes to a terminal, so control characters are not passed on.
+// What is shown goes to a terminal, and a message may quote the file or a library that quotes it,
+// so control characters are not passed on.
 #include "server/config/mistakes.h"
 
 #include <fmt/format.h>
@@ -51,10 +52,11 @@ size_t count_errors(const Mistakes& mistakes) {
 std::string in_one_line(const Mistakes& mistakes, std::string_view file) {
   const Mistakes sorted = in_order_of_place(mistakes);
   const Place place = sorted.front().place;
-  const std::string& message = sorted.front().message;
-  std::string line = place.line == 0
-                         ? message
-                         : fmt::format("{}:{}:{}: {}", file, place.line, place.column, message);
+  const std::string message = printable(sorted.front().message);
+  std::string line =
+      place.line == 0
+          ? message
+          : fmt::format("{}:{}:{}: {}", printable(file), place.line, place.column, message);
   if (sorted.size() > 1) line += fmt::format(" (and {} more)", sorted.size() - 1);
   return line;
 }
@@ -64,12 +66,13 @@ std::string explain(const Mistakes& mistakes, std::string_view file, std::string
   for (const Mistake& mistake : in_order_of_place(mistakes)) {
     const Place place = mistake.place;
     const char* kind = mistake.is_warning ? "warning" : "error";
+    const std::string message = printable(mistake.message);
     if (place.line == 0) {
-      explained += fmt::format("ringserve: {}: {}\n", kind, mistake.message);
+      explained += fmt::format("ringserve: {}: {}\n", kind, message);
       continue;
     }
-    explained +=
-        fmt::format("{}:{}:{}: {}: {}\n", file, place.line, place.column, kind, mistake.message);
+    explained += fmt::format("{}:{}:{}: {}: {}\n", printable(file), place.line, place.column, kind,
+                             message);
     explained += pointed_at(line_of(text, place.line), place.column);
   }
   return explained;

@@ -34,8 +34,7 @@ Connection::~Connection() { CHECK(finished()); }
 
 void Connection::start() {
   services_.statistics.connections.add();
-  if (services_.log != nullptr)
-    log_ = std::make_unique<ResponseLog>(remote_of(socket_.get(), is_tcp_));
+  if (services_.log != nullptr) note_remote();
   arm_receive();
   const int64_t wait_ms = services_.draining ? kLastRequestMs : services_.timeouts.idle_ms;
   services_.timers.set(id_.slot, services_.now_ms + wait_ms);

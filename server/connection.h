@@ -98,6 +98,7 @@ class Connection {
   void transfer_done();
   void go_on_with_parts();
   void count_transfer();
+  void note_remote();
   void await_writable();
 
   // --- ending ---
@@ -136,7 +137,8 @@ class Connection {
   std::unique_ptr<Search> search_;               // waits for the disk or the lister
   std::unique_ptr<Input> input_;                 // received while a reply was on its way
   std::unique_ptr<Parts> parts_;                 // of a multipart reply, still to be sent
-  std::unique_ptr<ResponseLog> log_;             // made with the first reply that is logged
+  std::unique_ptr<ResponseLog> log_;             // of the replies in transfer_
+  std::unique_ptr<const std::string> remote_;    // for the log; null where there was none so far
 };
 
 }  // namespace ringserve

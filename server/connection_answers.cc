@@ -320,9 +320,8 @@ void Connection::request_answered(int status, uint64_t begin_bytes, uint64_t hea
   services_.statistics.requests.add();
   services_.statistics.count_status(status);
   if (services_.log != nullptr) {
-    if (log_ == nullptr) {
-      log_ = std::make_unique<ResponseLog>(remote_of(socket_.get(), is_tcp_));
-    }
+    if (remote_ == nullptr) note_remote();
+    if (log_ == nullptr) log_ = services_.response_logs.take();
     // 0: it was received before there was a log.
     const int64_t received_at_us =
         services_.received_at_us == 0 ? services_.now_us : services_.received_at_us;

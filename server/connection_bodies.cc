@@ -62,7 +62,7 @@ void Connection::transfer_done() {
 void Connection::go_on_with_parts() {
   services_.path.release(*transfer_);
   count_transfer();
-  if (log_ != nullptr && !log_->empty()) log_->carry(*transfer_);
+  if (log_ != nullptr) log_->carry(*transfer_);
   const bool had_its_turn = transfer_->file_sent_bytes() >= send::kTurnBytesMax;
   transfer_->reset();
   add_next_part();
@@ -73,10 +73,15 @@ void Connection::go_on_with_parts() {
 void Connection::release_transfer() {
   services_.path.release(*transfer_);
   count_transfer();
-  if (log_ != nullptr && !log_->empty()) {
-    log_->finish(*transfer_, realtime_us(), services_.log);
+  if (log_ != nullptr) {
+    log_->finish(*transfer_, *remote_, realtime_us(), services_.log);
+    services_.response_logs.give_back(std::move(log_));
   }
   services_.transfers.give_back(std::move(transfer_));
+}
+
+void Connection::note_remote() {
+  remote_ = std::make_unique<const std::string>(remote_of(socket_.get(), is_tcp_));
 }
 
 void Connection::count_transfer() {

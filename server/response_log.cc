@@ -40,8 +40,8 @@ void ResponseLog::carry(const send::Transfer& transfer) {
   if (!send::copies(transfer.mover)) carried_zero_copy_bytes_ += transfer.file_sent_bytes();
 }
 
-void ResponseLog::finish(const send::Transfer& transfer, int64_t now_us, log::Channel* channel) {
-  if (pending_.empty()) return;
+void ResponseLog::finish(const send::Transfer& transfer, std::string_view remote, int64_t now_us,
+                         log::Channel* channel) {
   carry(transfer);
   const uint64_t queued_bytes = carried_bytes_ - transfer.sent_bytes() + transfer.queued_bytes();
   for (size_t i = 0; channel != nullptr && i < pending_.size(); ++i) {
@@ -52,7 +52,7 @@ void ResponseLog::finish(const send::Transfer& transfer, int64_t now_us, log::Ch
     const uint64_t sent =
         std::min(carried_bytes_ - std::min(carried_bytes_, pending.extent.begin_bytes), length);
     log::Record record;
-    record.remote = remote_;
+    record.remote = remote;
     record.received_at_us = pending.received_at_us;
     record.duration_us =
         static_cast<uint64_t>(std::max<int64_t>(now_us - pending.received_at_us, 0));
@@ -80,6 +80,9 @@ void ResponseLog::finish(const send::Transfer& transfer, int64_t now_us, log::Ch
     }
     channel->write(record);
   }
+}
+
+void ResponseLog::reset() {
   pending_.clear();
   text_.clear();
   carried_bytes_ = carried_zero_copy_bytes_ = 0;

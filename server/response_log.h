@@ -14,8 +14,6 @@ namespace ringserve {
 
 class ResponseLog {
  public:
-  explicit ResponseLog(std::string remote) : remote_(std::move(remote)) {}
-
   // Where a response is: its head begins at byte `begin` of the transfer that it is added to; its
   // body follows, in this transfer or later ones.
   struct Extent {
@@ -25,11 +23,12 @@ class ResponseLog {
 
   // A transfer of the last response is over, and another one will go on with it.
   void carry(const send::Transfer& transfer);
-  // The transfer is over, whole or cut short: writes what was added since the last time, unless
-  // there is no log any more (null).
-  void finish(const send::Transfer& transfer, int64_t now_us, log::Channel* channel);
-
-  bool empty() const { return pending_.empty(); }
+  // The transfer is over, whole or cut short: writes what was added, unless there is no log any
+  // more (null). `remote`: whom it was for, see remote_of().
+  void finish(const send::Transfer& transfer, std::string_view remote, int64_t now_us,
+              log::Channel* channel);
+  // For another connection; the memory is kept.
+  void reset();
 
  private:
   struct Pending {
@@ -42,7 +41,6 @@ class ResponseLog {
     uint8_t version_minor;
   };
 
-  std::string remote_;
   std::vector<Pending> pending_;
   std::string text_;
   // Of earlier transfers of the same response.

@@ -71,6 +71,7 @@ struct Services {
   Pool<http::RequestParser> parsers{};
   Pool<send::Transfer> transfers{};
   Pool<Search> searches{};
+  Pool<ResponseLog> response_logs{};
   http::Target target{};  // scratch
   std::string text{};     // scratch
 };

@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "bench/micro/machine.h"
-#include "bench/micro/networks.h"
 #include "common/net/listener.h"
+#include "common/net/networks.h"
 #include "common/net/ring.h"
 
 namespace micro {
@@ -190,9 +190,9 @@ net::Status connect_all(benchmark::State& state, Server& server) {
 }
 
 void accept_connections(benchmark::State& state, const Strategy& strategy) {
-  static const net::Result<net::OwnedFd> network = make_network();
+  static const net::Result<net::OwnedFd> network = net::make_network();
   if (!network) return skip(state, network.error());
-  auto scope = NetworkScope::enter(*network);
+  auto scope = net::NetworkScope::enter(*network);
   if (!scope) return skip(state, scope.error());
   auto server = Server::start(strategy);
   if (!server) return skip(state, server.error());

@@ -7,9 +7,9 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include "bench/micro/networks.h"
 #include "common/check.h"
 #include "common/net/listener.h"
+#include "common/net/networks.h"
 
 namespace micro {
 namespace {
@@ -44,20 +44,20 @@ net::Result<Link> open_tcp() {
   return accept_from(*group, std::move(*client));
 }
 
-net::Result<net::ListenGroup> listen_near(const VethPair& pair) {
-  auto scope = NetworkScope::enter(pair.near);
+net::Result<net::ListenGroup> listen_near(const net::VethPair& pair) {
+  auto scope = net::NetworkScope::enter(pair.near);
   if (!scope) return tl::unexpected(scope.error());
-  return listen_at(VethPair::kNearHost);
+  return listen_at(net::VethPair::kNearHost);
 }
 
-net::Result<net::OwnedFd> connect_far(const VethPair& pair, const net::Address& address) {
-  auto scope = NetworkScope::enter(pair.far);
+net::Result<net::OwnedFd> connect_far(const net::VethPair& pair, const net::Address& address) {
+  auto scope = net::NetworkScope::enter(pair.far);
   if (!scope) return tl::unexpected(scope.error());
   return connect_to(address);
 }
 
 net::Result<Link> open_veth() {
-  static const net::Result<VethPair> pair = make_veth_pair();
+  static const net::Result<net::VethPair> pair = net::make_veth_pair();
   if (!pair) return tl::unexpected(pair.error());
   auto group = listen_near(*pair);
   if (!group) return tl::unexpected(group.error());

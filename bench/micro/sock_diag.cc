@@ -16,8 +16,8 @@
 #include <string_view>
 
 #include "bench/micro/machine.h"
-#include "bench/micro/networks.h"
 #include "common/measure/cpu_time.h"
+#include "common/net/networks.h"
 #include "common/net/sysctl.h"
 
 namespace micro {
@@ -108,9 +108,9 @@ net::Result<const Population*> population(uint64_t sockets) {
   const bool fresh = sockets == 0 || measure::monotonic_ns() - kept.made_at_ns < kFreshNs;
   if (kept.network.valid() && kept.sockets == sockets && fresh) return &kept;
   kept.network.reset();
-  auto network = make_network();
+  auto network = net::make_network();
   if (!network) return tl::unexpected(network.error());
-  auto scope = NetworkScope::enter(*network);
+  auto scope = net::NetworkScope::enter(*network);
   if (!scope) return tl::unexpected(scope.error());
   const int64_t began_ns = measure::monotonic_ns();
   if (auto status = leave_time_waits(sockets); !status) return tl::unexpected(status.error());
@@ -229,7 +229,7 @@ constexpr std::array<Way, 3> kWays = {{
 void count_sockets(benchmark::State& state, const Way& way, uint64_t sockets) {
   const auto present = population(sockets);
   if (!present) return skip(state, present.error());
-  auto scope = NetworkScope::enter((*present)->network);
+  auto scope = net::NetworkScope::enter((*present)->network);
   if (!scope) return skip(state, scope.error());
   auto counter = way.make();
   if (!counter) return skip(state, counter.error());

@@ -69,16 +69,19 @@ Status bring_loopback_up() {
 
 }  // namespace
 
+Status enter_private_user() {
+  const uid_t user = ::geteuid();
+  const gid_t group = ::getegid();
+  if (::unshare(CLONE_NEWUSER) < 0) return forbidden("unshare CLONE_NEWUSER", errno);
+  return map_identity(user, group);
+}
+
 Status enter_private_network() {
   // The privileged way first: it works with several threads, and keeps files' owners as they are.
   if (::unshare(CLONE_NEWNET) < 0) {
     if (errno != EPERM) return forbidden("unshare CLONE_NEWNET", errno);
-    const uid_t user = ::geteuid();
-    const gid_t group = ::getegid();
-    if (::unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0) {
-      return forbidden("unshare CLONE_NEWUSER | CLONE_NEWNET", errno);
-    }
-    if (auto status = map_identity(user, group); !status) return status;
+    if (auto status = enter_private_user(); !status) return status;
+    if (::unshare(CLONE_NEWNET) < 0) return forbidden("unshare CLONE_NEWNET", errno);
   }
   return bring_loopback_up();
 }

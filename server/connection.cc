@@ -9,6 +9,8 @@
 #include <cerrno>
 
 #include "common/check.h"
+#include "server/http/protocol.h"
+#include "server/log/escape.h"
 #include "server/operation.h"
 
 namespace ringserve {
@@ -27,8 +29,13 @@ constexpr int64_t kLastRequestMs = 1'000;
 
 }  // namespace
 
-Connection::Connection(SlotId id, Services& services, int socket, bool is_tcp)
-    : id_(id), services_(services), socket_(socket), is_tcp_(is_tcp) {}
+Connection::Connection(SlotId id, Services& services, int socket, bool is_tcp,
+                       clients::Addresses::Hold address)
+    : id_(id),
+      services_(services),
+      socket_(socket),
+      is_tcp_(is_tcp),
+      address_(std::move(address)) {}
 
 Connection::~Connection() { CHECK(finished()); }
 
@@ -36,6 +43,7 @@ void Connection::start() {
   services_.statistics.connections.add();
   if (services_.log != nullptr) note_remote();
   arm_receive();
+  idle_timed_ = true;
   const int64_t wait_ms = services_.draining ? kLastRequestMs : services_.timeouts.idle_ms;
   services_.timers.set(id_.slot, services_.now_ms + wait_ms);
 }
@@ -81,6 +89,9 @@ void Connection::on_received(const io_uring_cqe& cqe) {
 }
 
 void Connection::take_input(std::span<const char> bytes) {
+  const bool is_beginning = untouched_;
+  untouched_ = false;
+  if (is_beginning && http::is_tls_hello(bytes)) return refuse_tls();
   if (!may_have_more_to_answer()) {
     client_ends_ = false;
     return;
@@ -102,6 +113,19 @@ void Connection::input_ended() {
   input_ended_ = true;
   if (state_ == State::lingering) close(false);
   if (state_ == State::reading) wait_for_request();
+}
+
+// Whatever is answered, a client that speaks TLS cannot read: it is told by the end of the
+// connection, and the administrator, who can help, by the log.
+void Connection::refuse_tls() {
+  services_.statistics.tls_hellos.add();
+  if (services_.tls_notice.due(services_.now_ms)) {
+    spdlog::warn(
+        "TLS ClientHello from {}; this port speaks plain HTTP: use http:// URLs, or put a proxy "
+        "that ends TLS before it (said once an hour; ringserve_tls_hellos_total counts)",
+        remote_of(socket_.get(), is_tcp_));
+  }
+  linger();
 }
 
 // A request is complete, or broken, or its client waits to be told whether to send the body.
@@ -133,7 +157,7 @@ size_t Connection::consume(std::span<const char> bytes) {
 }
 
 void Connection::give_back_idle_parser() {
-  if (parser_ == nullptr || search_ != nullptr || parser_->started()) return;
+  if (parser_ == nullptr || search_ != nullptr || !parser_->untouched()) return;
   services_.parsers.give_back(std::move(parser_));
 }
 
@@ -216,21 +240,22 @@ void Connection::settle(send::Outcome outcome) {
     case send::Progress::again: services_.runnable.push_back(owner_bits(id_)); break;
     case send::Progress::blocked: await_writable(); break;
     case send::Progress::in_flight:
+    case send::Progress::unacknowledged:
     case send::Progress::starved: break;
     case send::Progress::failed:
       if (outcome.error != EPIPE && outcome.error != ECONNRESET) {
         services_.statistics.disk_errors.add();
-        spdlog::error("{}: {} while sending; connection reset", transfer_->file().name,
+        spdlog::error("{}: {} while sending; connection reset", log::quoted(transfer_->file().name),
                       net::errno_name(outcome.error));
       }
       return close(true);
     case send::Progress::truncated:
       services_.statistics.truncated_files.add();
       spdlog::warn("{}: file truncated while it was being sent; connection reset",
-                   transfer_->file().name);
+                   log::quoted(transfer_->file().name));
       return close(true);
   }
-  services_.timers.set(id_.slot, services_.now_ms + services_.timeouts.send_ms);
+  watch_sending(outcome.progress);
 }
 
 void Connection::await_writable() {
@@ -278,9 +303,11 @@ void Connection::wait_for_request() {
     return;
   }
   if (input_ended_) return close(false);
-  if (parser_ == nullptr) {
+  if (!request_begun()) {
     if (services_.draining) return linger();
     request_timed_ = false;
+    if (idle_timed_) return;  // what came was an empty line (RFC 9112 section 2.2)
+    idle_timed_ = true;
     services_.timers.set(id_.slot, services_.now_ms + services_.timeouts.idle_ms);
   } else if (!request_timed_) {
     request_timed_ = true;
@@ -289,33 +316,31 @@ void Connection::wait_for_request() {
 }
 
 void Connection::on_deadline() {
-  const auto count = [this](Timeout timeout) {
-    services_.statistics.timeouts[static_cast<size_t>(timeout)].add();
-  };
+  Statistics& statistics = services_.statistics;
   switch (state_) {
     case State::reading:
       if (yielding_ || flush_pending_) {  // a client that sends on and on; its turn comes at once
         services_.timers.set(id_.slot, services_.now_ms + services_.timeouts.send_ms);
         return;
       }
-      if (parser_ == nullptr || search_ != nullptr) {
-        count(search_ != nullptr ? Timeout::send : Timeout::idle);
+      if (!request_begun() || search_ != nullptr) {
+        statistics.count(search_ != nullptr ? Timeout::send : Timeout::idle);
         return close(search_ != nullptr);
       }
-      count(Timeout::header);
+      statistics.count(Timeout::header);
       services_.received_at_us = services_.now_us;
       keep_alive_ = false;
       answer_in_text(408, nullptr);
       flush();
       return;
-    case State::replying: count(Timeout::send); return close(true);
-    case State::lingering: count(Timeout::linger); return close(false);
+    case State::replying: return look_at_sending();
+    case State::lingering: statistics.count(Timeout::linger); return close(false);
     case State::closing: return;
   }
 }
 
 void Connection::drain() {
-  const bool idle = state_ == State::reading && search_ == nullptr && parser_ == nullptr &&
+  const bool idle = state_ == State::reading && search_ == nullptr && !request_begun() &&
                     transfer_ == nullptr && input_ == nullptr;
   if (idle) close(false);
 }

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 
+#include "server/clients/addresses.h"
 #include "server/operation.h"
 #include "server/services.h"
 #include "server/slots.h"
@@ -16,8 +17,10 @@ namespace ringserve {
 
 class Connection {
  public:
-  // Takes the socket over. start() begins to receive.
-  Connection(SlotId id, Services& services, int socket, bool is_tcp);
+  // Takes the socket over, and its client's address, which is empty where no limit needs it.
+  // start() begins to receive.
+  Connection(SlotId id, Services& services, int socket, bool is_tcp,
+             clients::Addresses::Hold address);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -35,6 +38,8 @@ class Connection {
   void on_deadline();
   void drain();  // close after the running response, or now if there is none
   void abort();  // reset at once
+  // A limit of addresses is in force from now on; this connection counts, whatever the limit.
+  void enter_address(clients::Addresses& addresses);
 
   // Nothing refers to it any more: the worker may destroy it.
   bool finished() const {
@@ -52,11 +57,13 @@ class Connection {
   void take_input(std::span<const char> bytes);
   void stash(std::span<const char> bytes);
   void input_ended();
+  void refuse_tls();
   size_t consume(std::span<const char> bytes);
   void pump();
 
   bool wants_input() const;
   void give_back_idle_parser();
+  bool request_begun() const { return parser_ != nullptr && parser_->started(); }
   bool request_is_answerable() const;
 
   // --- answering ---
@@ -68,6 +75,8 @@ class Connection {
     return (state_ == State::reading || state_ == State::replying) && !close_after_reply_;
   }
   void answer();
+  bool takes_more_requests();
+  bool keeps_request_rate();
   void seek(ServedSite& site, std::string_view path, Purpose purpose, int status = 0);
   void follow(std::unique_ptr<Search> search);
   void submit_open();
@@ -95,6 +104,10 @@ class Connection {
   void flush_and_yield();
   void flush_later();
   void settle(send::Outcome outcome);
+  void watch_sending(send::Progress progress);
+  void look_at_sending();
+  size_t unacknowledged_bytes() const;
+  clients::SendWatch::Limits send_limits() const;
   void transfer_done();
   void go_on_with_parts();
   void count_transfer();
@@ -121,7 +134,10 @@ class Connection {
   bool client_ends_ : 1 = false;    // it asked for the end and has sent nothing since
   bool flush_pending_ : 1 = false;  // on_flush() will be called
   bool yielding_ : 1 = false;       // it had its turn; on_turn() will be called
+  bool untouched_ : 1 = true;       // nothing has been received yet
   bool request_timed_ : 1 = false;  // the deadline is that of the request being received
+  bool idle_timed_ : 1 = false;     // the same, of the wait for its first byte
+  uint32_t requests_ = 0;           // answered, or being answered
   uint16_t operations_ = 0;  // ring operations that will still complete with this slot's name
 
   struct Parts {
@@ -132,13 +148,15 @@ class Connection {
     std::string bytes;
     size_t at = 0;
   };
-  std::unique_ptr<http::RequestParser> parser_;  // a request has begun to arrive or waits
-  std::unique_ptr<send::Transfer> transfer_;     // replies being gathered or sent
-  std::unique_ptr<Search> search_;               // waits for the disk or the lister
-  std::unique_ptr<Input> input_;                 // received while a reply was on its way
-  std::unique_ptr<Parts> parts_;                 // of a multipart reply, still to be sent
-  std::unique_ptr<ResponseLog> log_;             // of the replies in transfer_
-  std::unique_ptr<const std::string> remote_;    // for the log; null where there was none so far
+  std::unique_ptr<http::RequestParser> parser_;     // a request has begun to arrive or waits
+  std::unique_ptr<send::Transfer> transfer_;        // replies being gathered or sent
+  std::unique_ptr<Search> search_;                  // waits for the disk or the lister
+  std::unique_ptr<Input> input_;                    // received while a reply was on its way
+  std::unique_ptr<Parts> parts_;                    // of a multipart reply, still to be sent
+  std::unique_ptr<ResponseLog> log_;                // of the replies in transfer_
+  std::unique_ptr<clients::SendWatch> send_watch_;  // transfer_ has had to wait
+  clients::Addresses::Hold address_;
+  std::unique_ptr<const std::string> remote_;  // for the log; null where there was none so far
 };
 
 }  // namespace ringserve

@@ -7,6 +7,7 @@
 
 #include "server/connection.h"
 #include "server/http/accept.h"
+#include "server/log/escape.h"
 #include "server/operation.h"
 
 namespace ringserve {
@@ -74,12 +75,13 @@ http::EntityFacts facts_of(const files::File& file) {
 void Connection::answer() {
   const http::Request& request = parser_->request();
   const bool whole = parser_->state() == http::RequestParser::State::complete;
-  keep_alive_ = whole && request.keep_alive && !services_.draining;
+  keep_alive_ = whole && request.keep_alive && !services_.draining && takes_more_requests();
   client_ends_ = whole && request.asks_to_close;
   services_.received_at_us = services_.now_us;
   if (parser_->state() == http::RequestParser::State::failed) {
     return answer_with_error(parser_->error_status(), nullptr);
   }
+  const bool too_many = !keeps_request_rate();
   http::Target& target = services_.target;
   if (const int status = http::decode_target(request.target, target, request.method); status != 0) {
     if (status == 400) keep_alive_ = false;  // whoever sends that is not to be trusted with more
@@ -91,6 +93,7 @@ void Connection::answer() {
     keep_alive_ = false;
     return answer_with_error(400, nullptr);
   }
+  if (too_many) return answer_with_error(429, site);
   if (request.method == http::Method::options) return answer_with_options(*site);
   if (request.method == http::Method::other) return answer_with_error(405, site);
   const SiteRules& rules = *site->rules;
@@ -100,6 +103,28 @@ void Connection::answer() {
   }
   if (target.hidden && !rules.config.hidden) return answer_not_found(*site);
   seek(*site, target.path, Purpose::request);
+}
+
+// This is one more; false with the last one of the connection.
+bool Connection::takes_more_requests() {
+  ++requests_;
+  const uint64_t max = services_.limits.requests_per_connection;
+  if (max == 0 || requests_ < max) return true;
+  services_.statistics.count(Limit::requests_per_connection);
+  return false;
+}
+
+bool Connection::keeps_request_rate() {
+  const clients::RequestRate& rate = services_.limits.request_rate;
+  if (!rate.is_on() || !address_ || address_.admits(rate, clients::monotonic_ns())) return true;
+  services_.statistics.count(Limit::request_rate);
+  return false;
+}
+
+void Connection::enter_address(clients::Addresses& addresses) {
+  if (address_ || !is_tcp_ || state_ == State::closing) return;
+  const auto prefix = clients::Prefix::of_peer(socket_.get());
+  if (prefix) address_ = addresses.enter(*prefix, 0, clients::monotonic_ns());
 }
 
 // --- to the file ---
@@ -185,7 +210,7 @@ void Connection::answer_search(const Search& search) {
   }
   if (lookup.outcome == Outcome::failed) {
     services_.statistics.disk_errors.add();
-    spdlog::error("{}: open: {}", lookup.open_path, net::errno_name(lookup.error));
+    spdlog::error("{}: open: {}", log::quoted(lookup.open_path), net::errno_name(lookup.error));
   }
   if (search.purpose == Purpose::error_page) return answer_in_text(search.status, &site);
   const bool is_absent =
@@ -328,7 +353,7 @@ void Connection::request_answered(int status, uint64_t begin_bytes, uint64_t hea
     log_->add(parser_->request(), status, received_at_us, {begin_bytes, head_bytes, body_bytes});
   }
   if (!keep_alive_) close_after_reply_ = true;
-  request_timed_ = false;
+  request_timed_ = idle_timed_ = false;
   parser_->reset();
 }
 

@@ -1,5 +1,8 @@
 // What follows a reply's head into the transfer, part by part, and what is counted and logged when
 // it has left.
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
 #include <ctime>
 
 #include "server/connection.h"
@@ -54,7 +57,7 @@ void Connection::transfer_done() {
   if (parts_ != nullptr) return go_on_with_parts();
   release_transfer();
   state_ = State::reading;
-  request_timed_ = false;
+  request_timed_ = idle_timed_ = false;
   if (close_after_reply_) linger();
 }
 
@@ -63,6 +66,9 @@ void Connection::go_on_with_parts() {
   services_.path.release(*transfer_);
   count_transfer();
   if (log_ != nullptr) log_->carry(*transfer_);
+  if (send_watch_ != nullptr) {
+    send_watch_->shift(static_cast<int64_t>(transfer_->sent_bytes()));
+  }
   const bool had_its_turn = transfer_->file_sent_bytes() >= send::kTurnBytesMax;
   transfer_->reset();
   add_next_part();
@@ -78,6 +84,50 @@ void Connection::release_transfer() {
     services_.response_logs.give_back(std::move(log_));
   }
   services_.transfers.give_back(std::move(transfer_));
+  if (send_watch_ != nullptr) services_.send_watches.give_back(std::move(send_watch_));
+}
+
+// --- a client that takes its time ---
+
+// What the client's kernel has not acknowledged. A Unix socket does not tell in bytes of the stream
+// (unix(7)): there, what the socket has taken counts as taken.
+size_t Connection::unacknowledged_bytes() const {
+  int bytes = 0;
+  if (!is_tcp_ || ::ioctl(socket_.get(), SIOCOUTQ, &bytes) < 0 || bytes < 0) return 0;
+  return static_cast<size_t>(bytes);
+}
+
+clients::SendWatch::Limits Connection::send_limits() const {
+  return {services_.timeouts.send_ms, is_tcp_ ? services_.limits.send_rate_bytes_per_s : 0};
+}
+
+void Connection::watch_sending(send::Progress progress) {
+  using clients::SendWatch;
+  if (send_watch_ == nullptr) {
+    send_watch_ = services_.send_watches.take();
+    send_watch_->begin(services_.now_ms, static_cast<int64_t>(transfer_->sent_bytes()) -
+                                             static_cast<int64_t>(unacknowledged_bytes()));
+  }
+  const bool waits_for_us =
+      progress == send::Progress::starved || progress == send::Progress::in_flight;
+  send_watch_->moved(services_.now_ms, waits_for_us && !awaiting_writable_
+                                           ? SendWatch::Waits::for_us
+                                           : SendWatch::Waits::for_client);
+  services_.timers.set(id_.slot, send_watch_->next_look_ms(send_limits()));
+}
+
+void Connection::look_at_sending() {
+  using Verdict = clients::SendWatch::Verdict;
+  CHECK(transfer_ != nullptr && send_watch_ != nullptr);
+  const size_t left = unacknowledged_bytes();
+  const int64_t taken = static_cast<int64_t>(transfer_->sent_bytes()) - static_cast<int64_t>(left);
+  switch (send_watch_->look(services_.now_ms, taken, left == 0, send_limits())) {
+    case Verdict::in_time:
+      services_.timers.set(id_.slot, send_watch_->next_look_ms(send_limits()));
+      return;
+    case Verdict::silent: services_.statistics.count(Timeout::send); return close(true);
+    case Verdict::too_slow: services_.statistics.count(Limit::send_rate); return close(true);
+  }
 }
 
 void Connection::note_remote() {

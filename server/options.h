@@ -26,8 +26,13 @@ struct Options {
   send::NamedTuning tuning = send::built_in_tuning();  // of auto
   send::Cork cork = send::Cork::automatic;
   uint64_t memory_cache_bytes = 64 << 20;
-  uint64_t open_files = 0;       // 0: from RLIMIT_NOFILE
-  uint64_t max_connections = 0;  // 0: from RLIMIT_NOFILE
+  uint64_t open_files = 0;                   // 0: from RLIMIT_NOFILE
+  uint64_t max_connections = 0;              // 0: from RLIMIT_NOFILE
+  uint64_t max_connections_per_address = 0;  // 0: no limit
+  uint64_t max_requests_per_connection = 0;  // 0: no limit
+  uint64_t request_rate_per_address = 0;     // a second; 0: no limit
+  uint64_t request_burst_per_address = 0;    // 0: as many as a second allows
+  uint64_t min_send_rate = 256;              // bytes a second; 0: no limit
   unsigned header_timeout_s = 10;
   unsigned idle_timeout_s = 75;
   unsigned send_timeout_s = 60;

@@ -78,6 +78,8 @@ class Server {
   net::OwnedFd signals_, stopped_;
   files::MediaTypes media_types_;
   std::atomic<uint64_t> connections_ = 0;
+  clients::Addresses client_addresses_;
+  Notice tls_notice_;
   std::vector<net::Address> addresses_, admin_addresses_;
   std::vector<net::OwnedFd> admin_listeners_;  // until the administrator's thread has them
   SettingsMaker settings_maker_{media_types_};
@@ -191,6 +193,8 @@ net::Status Server::start_workers(const Budget& budget,
   config.accept_burst_max =
       net::accept_queue_max(options_.threads * static_cast<unsigned>(options_.listen.size()));
   config.connections = &connections_;
+  config.addresses = &client_addresses_;
+  config.tls_notice = &tls_notice_;
   workers_.reserve(options_.threads);  // the threads hold references into it
   for (unsigned i = 0; i < options_.threads; ++i) {
     config.index = i;
@@ -261,6 +265,7 @@ admin::Snapshot Server::take_snapshot() {
   snapshot.config_reload_failures += reload_failures_.load();
   snapshot.connections_open = connections_.load();
   snapshot.connections_max = max_connections_;
+  snapshot.client_addresses = client_addresses_.count(clients::monotonic_ns());
   facts_->fill(snapshot);
   return snapshot;
 }
@@ -360,19 +365,7 @@ admin::Snapshot Server::totals() const {
   return totals.snapshot();
 }
 
-void Server::print_summary() const {
-  const admin::Snapshot total = totals();
-  std::string extra;
-  if (total.zero_copy_sends > 0) {
-    extra = fmt::format("; of {} zero-copy sends the kernel copied {}", total.zero_copy_sends,
-                        total.zero_copy_copied);
-  }
-  if (total.log_lines_dropped > 0) {
-    extra += fmt::format("; {} lines of the access log were dropped", total.log_lines_dropped);
-  }
-  spdlog::info("served {} requests on {} connections, {} bytes{}", total.requests,
-               total.connections_total, total.sent_bytes, extra);
-}
+void Server::print_summary() const { spdlog::info("{}", summary_of(totals())); }
 
 void Server::remove_unix_sockets() {
   for (const net::Address& address : addresses_) {

@@ -7,11 +7,13 @@
 #include <vector>
 
 #include "common/net/ring.h"
+#include "server/clients/send_watch.h"
 #include "server/http/reply.h"
 #include "server/http/request_parser.h"
 #include "server/http/target.h"
 #include "server/listing/lister.h"
 #include "server/log/access_log.h"
+#include "server/notice.h"
 #include "server/response_log.h"
 #include "server/search.h"
 #include "server/send/path.h"
@@ -55,11 +57,13 @@ struct Services {
   // Has the directory that a connection's search holds open listed; Connection::on_listed() brings
   // the result.
   std::function<void(SlotId, Search&, listing::Format)> list;
+  Notice& tls_notice;  // of all workers together
   bool bodies_from_memory = true;
   uint64_t memory_body_bytes_max = 0;  // longer ones never leave from memory
 
   // These change with a reload.
   Timeouts timeouts{};
+  Limits limits{};
   SitesRef sites{};
   log::Channel* log = nullptr;  // null: no access log
 
@@ -72,6 +76,7 @@ struct Services {
   Pool<send::Transfer> transfers{};
   Pool<Search> searches{};
   Pool<ResponseLog> response_logs{};
+  Pool<clients::SendWatch> send_watches{};
   http::Target target{};  // scratch
   std::string text{};     // scratch
 };

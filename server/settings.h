@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/net/result.h"
+#include "server/clients/request_rate.h"
 #include "server/log/access_log.h"
 #include "server/options.h"
 #include "server/sites.h"
@@ -17,12 +18,23 @@ namespace ringserve {
 struct Timeouts {
   int64_t header_ms = 10'000;  // from the first byte of a request to its end
   int64_t idle_ms = 75'000;    // between requests
-  int64_t send_ms = 60'000;    // without a byte leaving
+  int64_t send_ms = 60'000;    // without a byte taken
+};
+
+// What one client may have; 0 and the empty rate are no limit.
+struct Limits {
+  uint64_t requests_per_connection = 0;
+  uint64_t send_rate_bytes_per_s = 0;  // at least, averaged over Timeouts::send_ms
+  uint64_t connections_per_address = 0;
+  clients::RequestRate request_rate{};  // of an address
+
+  bool need_addresses() const { return connections_per_address > 0 || request_rate.is_on(); }
 };
 
 struct Settings {
   std::shared_ptr<const Rules> rules;
   Timeouts timeouts;
+  Limits limits;
   int64_t drain_ms = 0;
   std::shared_ptr<log::AccessLog> log;  // null: none
 };

@@ -1,6 +1,8 @@
 // Sums; nothing else.
 #include "server/totals.h"
 
+#include <fmt/format.h>
+
 namespace ringserve {
 
 void Totals::add(const Statistics& part, const send::Counters& path) {
@@ -9,6 +11,7 @@ void Totals::add(const Statistics& part, const send::Counters& path) {
   sum_.sent_bytes += part.sent_bytes.get();
   sum_.copied_bytes += part.copied_bytes.get();
   sum_.accept_pauses += part.accept_pauses.get();
+  sum_.tls_hellos += part.tls_hellos.get();
   sum_.cache_hits += part.cache_hits.get();
   sum_.cache_misses += part.cache_misses.get();
   sum_.cold_reads += path.cold_reads.get();
@@ -22,6 +25,7 @@ void Totals::add(const Statistics& part, const send::Counters& path) {
   sum_.cached_files += part.cached_files.get();
   sum_.cached_body_bytes += part.cached_body_bytes.get();
   for (size_t i = 0; i < kTimeouts; ++i) sum_.timeouts[i] += part.timeouts[i].get();
+  for (size_t i = 0; i < kLimits; ++i) sum_.limited[i] += part.limited[i].get();
   for (size_t i = 0; i < by_status_.size(); ++i) by_status_[i] += part.by_status[i].get();
   for (size_t i = 0; i < by_mover_.size(); ++i) by_mover_[i] += part.body_bytes_by[i].get();
 }
@@ -36,6 +40,19 @@ admin::Snapshot Totals::snapshot() const {
     snapshot.by_path.emplace_back(send::kMoverNames[i], by_mover_[i]);
   }
   return snapshot;
+}
+
+std::string summary_of(const admin::Snapshot& total) {
+  std::string text = fmt::format("served {} requests on {} connections, {} bytes", total.requests,
+                                 total.connections_total, total.sent_bytes);
+  if (total.zero_copy_sends > 0) {
+    text += fmt::format("; of {} zero-copy sends the kernel copied {}", total.zero_copy_sends,
+                        total.zero_copy_copied);
+  }
+  if (total.log_lines_dropped > 0) {
+    text += fmt::format("; {} lines of the access log were dropped", total.log_lines_dropped);
+  }
+  return text;
 }
 
 }  // namespace ringserve

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <string>
 
 #include "server/admin/snapshot.h"
 #include "server/send/path.h"
@@ -21,5 +22,8 @@ class Totals {
   std::array<uint64_t, Statistics::kStatuses> by_status_{};
   std::array<uint64_t, send::kMoverNames.size()> by_mover_{};
 };
+
+// "served 3 requests on 2 connections, 4711 bytes", and what an administrator should know besides.
+std::string summary_of(const admin::Snapshot& total);
 
 }  // namespace ringserve

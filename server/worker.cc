@@ -3,6 +3,7 @@
 #include "server/worker.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
@@ -34,6 +35,12 @@ constexpr size_t kFlushBatch = 8;
 
 // How often what is not counted as it happens is brought up to date for /metrics.
 constexpr int64_t kGaugesMs = 1'000;
+
+// When a crowd has left, malloc(3) has its memory in pieces, and keeps it. malloc_trim(3) gives
+// whole pages back; it takes some milliseconds for a heap of some ten MiB, and so is called for
+// crowds of this size only, when less than half is left, and no more often than this.
+constexpr size_t kCrowdConnectionsMin = 512;
+constexpr int64_t kTrimIntervalMs = 10'000;
 
 }  // namespace
 
@@ -75,7 +82,7 @@ net::Status Worker::set_up(std::vector<WorkerListener> listeners, Settings setti
   services_.reset(new Services{
       *ring_, *receive_buffers_, *timers_, *path_, *preamble_, runnable_, to_flush_,
       [this](SlotId id, Search& search, listing::Format format) { list(id, search, format); },
-      path.bodies_from_memory, options.tuning.tuning.memory_body_bytes_max});
+      *config_.tls_notice, path.bodies_from_memory, options.tuning.tuning.memory_body_bytes_max});
   for (WorkerListener& listener : listeners) listeners_.push_back({std::move(listener)});
   return apply(std::move(settings));
 }
@@ -90,6 +97,10 @@ net::Status Worker::apply(Settings settings) {
     watch_files();
   }
   services_->timeouts = settings.timeouts;
+  services_->limits = settings.limits;
+  if (settings.limits.need_addresses()) {
+    connections_.for_each([this](Connection& one) { one.enter_address(*config_.addresses); });
+  }
   if (services_->log != nullptr && settings.log != settings_.log) {
     services_->log->flush();
     dropped_before_ += services_->log->dropped();
@@ -172,6 +183,20 @@ void Worker::update_gauges() {
   const uint64_t dropped = services_->log == nullptr ? 0 : services_->log->dropped();
   statistics.log_lines_dropped.set(dropped_before_ + dropped);
   statistics.ring_overflows.set(*ring_->raw()->cq.koverflow);
+  give_back_memory();
+}
+
+void Worker::give_back_memory() {
+  crowd_ = std::max(crowd_, connections_.size());
+  const bool has_left = crowd_ >= kCrowdConnectionsMin && connections_.size() < crowd_ / 2;
+  if (!has_left) return;
+  if (services_->now_ms - trimmed_at_ms_ < kTrimIntervalMs) {
+    gauges_stale_ = true;  // look again, even if nothing happens
+    return;
+  }
+  ::malloc_trim(0);
+  crowd_ = connections_.size();
+  trimmed_at_ms_ = services_->now_ms;
 }
 
 void Worker::dispatch(const io_uring_cqe& cqe) {

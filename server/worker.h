@@ -1,5 +1,6 @@
 // One thread: its ring, its listeners, its connections, its file cache. Workers share nothing that
-// is written while serving but the count of connections, touched when one opens or closes.
+// is written while serving but the count of connections, of all and of each address, touched when
+// one opens or closes.
 #pragma once
 
 #include <atomic>
@@ -28,6 +29,8 @@ struct WorkerConfig {
   uint64_t accept_burst_max = 0;  // connections that one multishot accept may take at once
   uint64_t max_connections = 1;   // of all workers together
   std::atomic<uint64_t>* connections = nullptr;  // of all workers together
+  clients::Addresses* addresses = nullptr;       // the same; outlives the workers
+  Notice* tls_notice = nullptr;                  // the same
 };
 
 struct WorkerListener {
@@ -86,6 +89,7 @@ class Worker {
   uint64_t free_connections() const;
   void on_accepted(const io_uring_cqe& cqe);
   void add_connection(int socket, bool is_tcp);
+  void refuse(net::OwnedFd socket, const clients::Prefix& client);
   void await_readable(int fd, uint64_t user_data);
   void watch_files();
   void unwatch_files();
@@ -94,6 +98,7 @@ class Worker {
   void on_wake();
   size_t shed_descriptors();
   void update_gauges();
+  void give_back_memory();
   void on_listed(SlotId id, const listing::Listing& listing);
   void list(SlotId id, Search& search, listing::Format format);
   void start_draining();
@@ -119,6 +124,10 @@ class Worker {
   int64_t accept_paused_until_ms_ = 0;
   int64_t drain_deadline_ms_ = 0;
   Settings settings_;
+  int64_t refusals_said_at_ms_ = 0;
+  uint64_t refusals_unsaid_ = 0;
+  size_t crowd_ = 0;  // the most connections since memory was given back
+  int64_t trimmed_at_ms_ = 0;
   int64_t gauges_at_ms_ = 0;
   bool gauges_stale_ = true;
   uint64_t dropped_before_ = 0;  // lines, by channels of earlier logs

@@ -2,8 +2,10 @@
 // descriptor left, and how it stops.
 #include <fcntl.h>
 #include <spdlog/spdlog.h>
+#include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include "server/operation.h"
@@ -15,6 +17,13 @@ namespace {
 // With no descriptor left, accepting pauses until a connection closes, or this long: the
 // descriptors may be another process's to give back.
 constexpr int64_t kAcceptPauseMs = 250;
+
+// Refusals of addresses that have too many connections are said this often, by each worker.
+constexpr int64_t kRefusalsSaidMs = 60'000;
+
+// What a client has sent already when it is refused is read up to here: closing with more unread
+// resets the connection, which may destroy the reply.
+constexpr size_t kRefusedInputBytesMax = 64 * 1024;
 
 }  // namespace
 
@@ -92,8 +101,38 @@ void Worker::on_accepted(const io_uring_cqe& cqe) {
 }
 
 void Worker::add_connection(int socket, bool is_tcp) {
+  clients::Addresses::Hold address;
+  const Limits& limits = services_->limits;
+  if (is_tcp && limits.need_addresses()) {
+    if (const auto client = clients::Prefix::of_peer(socket)) {
+      address = config_.addresses->enter(*client, limits.connections_per_address,
+                                         clients::monotonic_ns());
+      if (!address) return refuse(net::OwnedFd(socket), *client);
+    }
+  }
   config_.connections->fetch_add(1, std::memory_order_relaxed);
-  connections_.create(*services_, socket, is_tcp).start();
+  connections_.create(*services_, socket, is_tcp, std::move(address)).start();
+}
+
+// The address has as many connections as it may have. The client is told without waiting for its
+// request, if its socket takes that at once: a new one always does.
+void Worker::refuse(net::OwnedFd socket, const clients::Prefix& client) {
+  services_->statistics.count(Limit::connections_per_address);
+  std::array<char, http::kReplyHeadBytesMax> reply;
+  http::HeadBuffer head(reply.data(), reply.size());
+  http::reply_with_error(503, *preamble_, {.head_only = false, .keep_alive = false, .more = {}},
+                         head);
+  (void)::send(socket.get(), reply.data(), head.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  (void)::recv(socket.get(), nullptr, kRefusedInputBytesMax, MSG_DONTWAIT | MSG_TRUNC);
+  ++refusals_unsaid_;
+  if (refusals_said_at_ms_ > 0 && services_->now_ms - refusals_said_at_ms_ < kRefusalsSaidMs)
+    return;
+  spdlog::warn(
+      "{}: refused: it has {} connections, and --max-connections-per-address allows no more ({} "
+      "refused since this was last said)",
+      client.text(), services_->limits.connections_per_address, refusals_unsaid_);
+  refusals_said_at_ms_ = services_->now_ms;
+  refusals_unsaid_ = 0;
 }
 
 // Clients that were waiting in the accept queue are still served; closing the listener would reset

@@ -106,6 +106,7 @@ net::Status Sender::drive() {
         continue;
       case Progress::blocked: await_writable(); [[fallthrough]];
       case Progress::in_flight:
+      case Progress::unacknowledged:
         if (auto status = await_completion(); !status) return status;
         continue;
     }

@@ -92,6 +92,16 @@ Table connections(const Snapshot& now) {
   return table;
 }
 
+Table limits(const Snapshot& now) {
+  const auto met = [&](Limit limit) { return now.limited[static_cast<size_t>(limit)]; };
+  return {"Limits of clients",
+          {count("connections refused", met(Limit::connections_per_address), "of an address"),
+           count("requests refused", met(Limit::request_rate), "429, of an address"),
+           count("too slow readers reset", met(Limit::send_rate), "--min-send-rate"),
+           count("connections used up", met(Limit::requests_per_connection), "requests"),
+           count("addresses remembered", now.client_addresses)}};
+}
+
 // What the kernel counts since its start is shown since ours.
 uint64_t grown(int64_t first, int64_t now) {
   return static_cast<uint64_t>(std::max<int64_t>(0, now - std::max<int64_t>(0, first)));
@@ -100,6 +110,7 @@ uint64_t grown(int64_t first, int64_t now) {
 Table troubles(const Snapshot& now, const History& history) {
   Table table{"Trouble",
               {trouble("accept pauses", now.accept_pauses, "no descriptors or room"),
+               trouble("TLS on a plain port", now.tls_hellos, "use http:// URLs"),
                trouble("ring overflows", now.ring_overflows, "completions kept back"),
                trouble("disk errors", now.disk_errors, ""),
                trouble("truncated files", now.truncated_files, "cut while being sent"),
@@ -147,8 +158,8 @@ std::vector<Figure> headline(const Snapshot& now, const History& history) {
 }
 
 std::vector<Table> tables(const Snapshot& now, const History& history) {
-  return {answers(now), connections(now),       bodies(now),
-          files(now),   troubles(now, history), process(now)};
+  return {answers(now), connections(now),       bodies(now), files(now),
+          limits(now),  troubles(now, history), process(now)};
 }
 
 std::string grouped(uint64_t number) {

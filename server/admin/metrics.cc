@@ -91,11 +91,21 @@ void write_connections(const Snapshot& now, Writer& out) {
   out.counter("accepted_connections_total", "Connections accepted.", now.connections_total);
   out.counter("accept_pauses_total",
               "Times that accepting paused for want of descriptors or of room.", now.accept_pauses);
+  out.counter("tls_hellos_total",
+              "Connections closed because they began with TLS, which these ports do not speak.",
+              now.tls_hellos);
   out.begin("timeouts_total", "counter",
             "Connections ended because time was up, by what was late.");
   for (size_t kind = 0; kind < kTimeouts; ++kind) {
     out.sample("kind", kTimeoutKinds[kind], now.timeouts[kind]);
   }
+  out.begin("limited_total", "counter",
+            "Connections refused or ended and requests refused by a client's limit, by which.");
+  for (size_t kind = 0; kind < kLimits; ++kind) {
+    out.sample("kind", kLimitKinds[kind], now.limited[kind]);
+  }
+  out.gauge("client_addresses", "Addresses that are remembered because they are limited.",
+            now.client_addresses);
 }
 
 void write_files(const Snapshot& now, Writer& out) {

@@ -16,6 +16,10 @@ constexpr std::string_view kMetricsContentType = "text/plain; version=0.0.4; cha
 constexpr std::array<std::string_view, kTimeouts> kTimeoutKinds = {"header", "idle", "send",
                                                                    "linger"};
 
+// Values of the label `kind`, by Limit.
+constexpr std::array<std::string_view, kLimits> kLimitKinds = {
+    "connections_per_address", "requests_per_connection", "request_rate", "send_rate"};
+
 // All metrics, each with HELP and TYPE; what the kernel does not tell (negative) is left out.
 std::string metrics_text(const Snapshot& snapshot);
 

@@ -22,9 +22,10 @@ struct Snapshot {
 
   // Counters.
   uint64_t connections_total = 0, requests = 0, sent_bytes = 0, copied_bytes = 0;
-  uint64_t accept_pauses = 0, cache_hits = 0, cache_misses = 0, cold_reads = 0;
+  uint64_t accept_pauses = 0, tls_hellos = 0, cache_hits = 0, cache_misses = 0, cold_reads = 0;
   uint64_t ring_overflows = 0, log_lines_dropped = 0, disk_errors = 0, truncated_files = 0;
   std::array<uint64_t, kTimeouts> timeouts{};             // by Timeout
+  std::array<uint64_t, kLimits> limited{};                // by Limit
   std::vector<std::pair<int, uint64_t>> by_status;        // those that occurred, ascending
   std::vector<std::pair<std::string, uint64_t>> by_path;  // bytes of bodies by what moved them
   uint64_t zero_copy_sends = 0, zero_copy_copied = 0;     // IORING_OP_SEND_ZC
@@ -32,6 +33,7 @@ struct Snapshot {
 
   // Gauges.
   uint64_t connections_open = 0, connections_max = 0;
+  uint64_t client_addresses = 0;  // remembered for the limits of addresses
   uint64_t cached_files = 0, cached_body_bytes = 0;
   uint64_t descriptors_open = 0, descriptors_max = 0;
   uint64_t rss_bytes = 0;

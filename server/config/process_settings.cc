@@ -12,6 +12,9 @@ namespace {
 constexpr uint64_t kMemoryCacheBytesMax = uint64_t{1} << 44;
 constexpr uint64_t kDescriptorsMax = 1 << 30;  // the kernel's own ceiling: fs.nr_open
 constexpr unsigned kTimeoutMaxS = 3600;
+constexpr uint64_t kRequestsMax = 1'000'000'000;  // of a connection
+constexpr uint64_t kRequestRateMax = 1'000'000;   // of an address, a second; a burst's too
+constexpr uint64_t kSendRateMax = 1 << 30;        // bytes a second
 
 constexpr const char* kServing = "Serving";
 constexpr const char* kLimits = "Limits";
@@ -87,6 +90,16 @@ Setting timeout(std::string name, unsigned Options::*member, std::string help, u
           .help = fmt::format("{}; default {}", help, Options{}.*member),
           .takes = Takes::number,
           .put = put_number(member, min, kTimeoutMaxS)};
+}
+
+Setting count_of_client(std::string name, uint64_t Options::*member, uint64_t max,
+                        std::string help) {
+  return {.name = std::move(name),
+          .placeholder = "N",
+          .group = kLimits,
+          .help = std::move(help),
+          .takes = Takes::number,
+          .put = put_number(member, 0, max)};
 }
 
 net::Status put_log_path(const std::string& text, Target to) {
@@ -191,6 +204,30 @@ std::vector<Setting> limit_settings() {
        .takes = Takes::number,
        .put = put_number(&Options::max_connections, 1, kDescriptorsMax),
        .same = same_member(&Options::max_connections)},
+      count_of_client(
+          "max-connections-per-address", &Options::max_connections_per_address, kDescriptorsMax,
+          "Connections at once of an IPv4 address or IPv6\n/64, others get 503; default "
+          "0: no limit"),
+      count_of_client("max-requests-per-connection", &Options::max_requests_per_connection,
+                      kRequestsMax,
+                      "A connection is closed after so many replies;\ndefault 0: no limit"),
+      count_of_client(
+          "request-rate-per-address", &Options::request_rate_per_address, kRequestRateMax,
+          "Requests per second of an IPv4 address or IPv6\n/64, others get 429; default "
+          "0: no limit"),
+      count_of_client("request-burst-per-address", &Options::request_burst_per_address,
+                      kRequestRateMax,
+                      "How many of them may come at once; default 0:\nas many as a second allows"),
+      {.name = "min-send-rate",
+       .placeholder = "SIZE",
+       .group = kLimits,
+       .help = "A client that takes less per second, averaged\nover --send-timeout-s, is reset; "
+               "default 256;\n0 = no limit",
+       .takes = Takes::size,
+       .put =
+           [](const std::string& text, Target to) {
+             return put_into(to.options.min_send_rate, parse_size(text, kSendRateMax));
+           }},
       timeout("header-timeout-s", &Options::header_timeout_s,
               "A request must be complete this long after\nits first byte, else 408", 1),
       timeout("idle-timeout-s", &Options::idle_timeout_s,

@@ -26,6 +26,11 @@ std::vector<std::string> needs_restart(const Options& running, const Options& wa
 
 void take_over(const Options& wanted, Options& running) {
   running.sites = wanted.sites;
+  running.max_connections_per_address = wanted.max_connections_per_address;
+  running.max_requests_per_connection = wanted.max_requests_per_connection;
+  running.request_rate_per_address = wanted.request_rate_per_address;
+  running.request_burst_per_address = wanted.request_burst_per_address;
+  running.min_send_rate = wanted.min_send_rate;
   running.header_timeout_s = wanted.header_timeout_s;
   running.idle_timeout_s = wanted.idle_timeout_s;
   running.send_timeout_s = wanted.send_timeout_s;

@@ -11,6 +11,10 @@ namespace ringserve::http {
 constexpr size_t kHeadBytesMax = 16 * 1024;    // request line and fields
 constexpr size_t kTargetBytesMax = 8 * 1024;   // request target
 constexpr size_t kBodyBytesMax = 1024 * 1024;  // a request body is read and discarded
+// Of a chunked body, what is no data: sizes, extensions, line ends and trailers.
+constexpr size_t kFramingBytesMax = 64 * 1024;
+// Line ends before a request line that are forgiven; more are 400.
+constexpr size_t kEmptyLineBytesMax = 16;
 
 // More ranges than this in one field are a mistake or an attack: the whole file is sent.
 constexpr size_t kRangesMax = 32;

@@ -1,6 +1,7 @@
 // llhttp in strict mode refuses bare CR and LF, NUL, spaces before the colon, duplicate
 // Content-Length and Content-Length beside Transfer-Encoding. It does not refuse obs-fold, empty
-// field names, HTTP/0.9 or HTTP/2.0 versions, and knows no limits: those are added here.
+// field names, HTTP/0.9 or HTTP/2.0 versions, RTSP and ICE in the place of HTTP, more than one
+// space in the request line, bare line ends in trailers, and knows no limits: those are added here.
 #include "server/http/request_parser.h"
 
 #include <algorithm>
@@ -33,6 +34,8 @@ constexpr uint32_t kind_of(const char* name, size_t length) {
 }
 constexpr uint32_t kind_of(std::string_view name) { return kind_of(name.data(), name.size()); }
 
+constexpr std::string_view kProtocol = "HTTP/";
+
 // llhttp leaves the white space behind a value (RFC 9112 section 5).
 void trim_end(std::string& text) {
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.pop_back();
@@ -61,6 +64,12 @@ struct RequestParser::Callbacks {
     return 0;
   }
 
+  static int on_version(llhttp_t* llhttp, const char* at, size_t) {
+    RequestParser& parser = self(llhttp);
+    if (!parser.protocol_seen_) parser.check_protocol(at);
+    return parser.state_ == State::failed ? HPE_USER : 0;
+  }
+
   static int on_version_complete(llhttp_t* llhttp) {
     self(llhttp).version_seen_ = true;
     return 0;
@@ -68,8 +77,8 @@ struct RequestParser::Callbacks {
 
   static int on_header_field(llhttp_t* llhttp, const char* at, size_t length) {
     RequestParser& parser = self(llhttp);
-    if (parser.in_body_) return 0;  // a trailer: discarded like the body it ends
-    if (parser.name_bytes_ + length <= sizeof parser.name_) {
+    // A trailer's is discarded like the body it ends, but for its length.
+    if (!parser.in_body_ && parser.name_bytes_ + length <= sizeof parser.name_) {
       std::memcpy(parser.name_ + parser.name_bytes_, at, length);
     }
     parser.name_bytes_ += length;
@@ -78,9 +87,8 @@ struct RequestParser::Callbacks {
 
   static int on_header_field_complete(llhttp_t* llhttp) {
     RequestParser& parser = self(llhttp);
-    if (parser.in_body_) return 0;
     if (parser.name_bytes_ == 0) return parser.refuse(400);
-    parser.field_complete();
+    if (!parser.in_body_) parser.field_complete();
     parser.name_bytes_ = 0;
     return 0;
   }
@@ -102,6 +110,15 @@ struct RequestParser::Callbacks {
     return has_body ? HPE_PAUSED : 0;
   }
 
+  // The size of a chunk is known. Behind that of the last one, feed_body() looks closer.
+  static int on_chunk_header(llhttp_t* llhttp) {
+    RequestParser& parser = self(llhttp);
+    const uint64_t room_bytes = kBodyBytesMax - parser.body_bytes_;
+    if (llhttp->content_length > room_bytes) return parser.refuse(413);
+    parser.in_trailer_ = llhttp->content_length == 0;
+    return parser.in_trailer_ ? HPE_PAUSED : 0;
+  }
+
   static int on_body(llhttp_t* llhttp, const char*, size_t length) {
     RequestParser& parser = self(llhttp);
     parser.body_bytes_ += length;
@@ -118,11 +135,13 @@ struct RequestParser::Callbacks {
       llhttp_settings_t settings;
       llhttp_settings_init(&settings);
       settings.on_url = on_url;
+      settings.on_version = on_version;
       settings.on_version_complete = on_version_complete;
       settings.on_header_field = on_header_field;
       settings.on_header_field_complete = on_header_field_complete;
       settings.on_header_value = on_header_value;
       settings.on_headers_complete = on_headers_complete;
+      settings.on_chunk_header = on_chunk_header;
       settings.on_body = on_body;
       settings.on_message_complete = on_message_complete;
       return settings;
@@ -142,11 +161,13 @@ void RequestParser::reset() {
   has_transfer_encoding_ = false;
   state_ = State::incomplete;
   error_status_ = 0;
-  head_bytes_ = body_bytes_ = name_bytes_ = 0;
+  head_bytes_ = body_bytes_ = framing_bytes_ = empty_line_bytes_ = name_bytes_ = 0;
   host_fields_ = 0;
   value_ = nullptr;
-  in_body_ = version_seen_ = false;
+  in_body_ = in_trailer_ = version_seen_ = false;
   last_byte_ = '\0';
+  protocol_seen_ = false;
+  tail_.clear();
 }
 
 int RequestParser::refuse(int status) {
@@ -287,34 +308,84 @@ int RequestParser::status_of_parse_error(std::span<const char> chunk) const {
   }
 }
 
+// "HTTP/" stands before the version, and single spaces between the parts of the line (RFC 9112
+// section 3). llhttp takes "RTSP/" and "ICE/" as well, and any number of spaces.
+void RequestParser::check_protocol(const char* version) {
+  protocol_seen_ = true;
+  keep_tail(version);
+  const std::string_view method = llhttp_method_name(static_cast<llhttp_method_t>(llhttp_.method));
+  const size_t line_bytes = head_bytes_ + static_cast<size_t>(version - chunk_);
+  const size_t expected_bytes = method.size() + 1 + request_.target.size() + 1 + kProtocol.size();
+  if (tail_ != kProtocol || line_bytes != expected_bytes) refuse(400);
+}
+
+// Of all bytes of the request so far, `end` being the end of those in chunk_.
+void RequestParser::keep_tail(const char* end) {
+  const std::string_view chunk(chunk_, end);
+  tail_.append(chunk.substr(chunk.size() - std::min(chunk.size(), kProtocol.size())));
+  if (tail_.size() > kProtocol.size()) tail_.erase(0, tail_.size() - kProtocol.size());
+}
+
+// Empty lines before a request are nothing yet (RFC 9112 section 2.2), if they are few and whole.
+const char* RequestParser::skip_empty_lines(const char* at, const char* end) {
+  for (; at < end && (*at == '\r' || *at == '\n' || last_byte_ == '\r'); ++at) {
+    const bool is_bare = last_byte_ == '\r' && *at != '\n';
+    if (is_bare || ++empty_line_bytes_ > kEmptyLineBytesMax) {
+      refuse(400);
+      break;
+    }
+    last_byte_ = *at;
+  }
+  return at;
+}
+
+const char* RequestParser::feed_head(const char* at, const char* end) {
+  const char* begin = at;
+  chunk_ = begin;
+  const llhttp_errno_t result = llhttp_execute(&llhttp_, begin, static_cast<size_t>(end - begin));
+  at = result == HPE_OK ? end : llhttp_get_error_pos(&llhttp_);
+  if (result != HPE_OK && result != HPE_PAUSED) {
+    if (state_ != State::failed) refuse(status_of_parse_error({begin, end}));
+    return at;
+  }
+  if (!protocol_seen_) keep_tail(at);
+  const std::span<const char> head(begin, at);
+  head_bytes_ += head.size();
+  if (has_bad_line_end(head)) refuse(400);
+  if (head_bytes_ > kHeadBytesMax) refuse(431);
+  if (result == HPE_PAUSED && state_ == State::incomplete) llhttp_resume(&llhttp_);
+  return at;
+}
+
+// Up to the end of the body, or to the beginning of its trailers.
+const char* RequestParser::feed_body(const char* at, const char* end) {
+  const char* begin = at;
+  const bool is_trailer = in_trailer_;
+  const size_t body_bytes_before = body_bytes_;
+  const llhttp_errno_t result = llhttp_execute(&llhttp_, begin, static_cast<size_t>(end - begin));
+  at = result == HPE_OK ? end : llhttp_get_error_pos(&llhttp_);
+  if (result != HPE_OK && result != HPE_PAUSED) {
+    if (state_ != State::failed) refuse(status_of_parse_error({begin, end}));
+    return at;
+  }
+  framing_bytes_ += static_cast<size_t>(at - begin) - (body_bytes_ - body_bytes_before);
+  if (framing_bytes_ > kFramingBytesMax) refuse(413);
+  if (is_trailer && has_bad_line_end({begin, at})) refuse(400);
+  if (result == HPE_PAUSED && state_ == State::incomplete) {
+    llhttp_resume(&llhttp_);
+    last_byte_ = '\n';  // of the last chunk's size; what follows are lines like those of a head
+  }
+  return at;
+}
+
 size_t RequestParser::feed(std::span<const char> bytes) {
   CHECK(state_ == State::incomplete);
   const char* begin = bytes.data();
   const char* end = begin + bytes.size();
   const char* at = begin;
-  if (!in_body_) {
-    // Empty lines before a request are nothing yet (RFC 9112 section 2.2).
-    while (head_bytes_ == 0 && at < end && (*at == '\r' || *at == '\n')) ++at;
-    if (at == end) return bytes.size();
-    const char* head_begin = at;
-    const llhttp_errno_t result = llhttp_execute(&llhttp_, at, static_cast<size_t>(end - at));
-    at = result == HPE_OK ? end : llhttp_get_error_pos(&llhttp_);
-    if (result != HPE_OK && result != HPE_PAUSED) {
-      if (state_ != State::failed) refuse(status_of_parse_error(bytes));
-      return static_cast<size_t>(at - begin);
-    }
-    const std::span<const char> head(head_begin, at);
-    head_bytes_ += head.size();
-    if (has_bad_line_end(head)) refuse(400);
-    if (head_bytes_ > kHeadBytesMax) refuse(431);
-    if (state_ != State::incomplete || result == HPE_OK) return static_cast<size_t>(at - begin);
-    llhttp_resume(&llhttp_);
-    if (at == end) return static_cast<size_t>(at - begin);
-  }
-  const llhttp_errno_t result = llhttp_execute(&llhttp_, at, static_cast<size_t>(end - at));
-  at = result == HPE_OK ? end : llhttp_get_error_pos(&llhttp_);
-  if (result != HPE_OK && result != HPE_PAUSED && state_ != State::failed) {
-    refuse(status_of_parse_error(bytes));
+  if (!started()) at = skip_empty_lines(at, end);
+  while (at < end && state_ == State::incomplete) {
+    at = in_body_ ? feed_body(at, end) : feed_head(at, end);
   }
   return static_cast<size_t>(at - begin);
 }

@@ -26,6 +26,7 @@ class RequestParser {
   size_t feed(std::span<const char> bytes);
 
   State state() const { return state_; }
+  bool untouched() const { return head_bytes_ + empty_line_bytes_ == 0; }
   bool started() const { return head_bytes_ > 0; }    // a request has begun to arrive
   bool in_body() const { return in_body_; }           // the head is complete, the body is not
   int error_status() const { return error_status_; }  // the answer where state() is failed
@@ -48,6 +49,11 @@ class RequestParser {
   bool has_bad_line_end(std::span<const char> head);
   void head_complete();
   void field_complete();
+  const char* skip_empty_lines(const char* at, const char* end);
+  const char* feed_head(const char* at, const char* end);
+  const char* feed_body(const char* at, const char* end);
+  void check_protocol(const char* version);
+  void keep_tail(const char* end);
 
   llhttp_t llhttp_;
   Request request_;
@@ -55,6 +61,8 @@ class RequestParser {
   int error_status_ = 0;
   size_t head_bytes_ = 0;
   size_t body_bytes_ = 0;
+  size_t framing_bytes_ = 0;  // of a chunked body, all but its data
+  size_t empty_line_bytes_ = 0;
   size_t name_bytes_ = 0;
   unsigned host_fields_ = 0;
   std::string* value_ = nullptr;  // where the present field's value goes; null: not kept
@@ -65,9 +73,13 @@ class RequestParser {
   size_t kept_count_ = 0;
   bool has_transfer_encoding_ = false;
   bool in_body_ = false;
+  bool in_trailer_ = false;  // behind the last chunk's size
   bool keeps_log_fields_ = false;
   bool version_seen_ = false;
   char last_byte_ = '\0';
+  bool protocol_seen_ = false;
+  const char* chunk_ = nullptr;  // the head's bytes that are being fed
+  std::string tail_;             // the last of those before them, until the protocol is seen
 };
 
 }  // namespace ringserve::http

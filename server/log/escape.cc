@@ -149,4 +149,10 @@ char* append_json(std::string_view text, char* out) {
   return out;
 }
 
+std::string quoted(std::string_view text) {
+  std::string out(text.size() * kEscapedBytesMax, '\0');
+  out.resize(static_cast<size_t>(append_quoted(text, out.data()) - out.data()));
+  return out;
+}
+
 }  // namespace ringserve::log

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 namespace ringserve::log {
@@ -15,6 +16,8 @@ constexpr size_t kEscapedBytesMax = 6;
 // For the inside of quotes in the formats common and combined, as nginx does: '"', '\', and all but
 // the printable characters of ASCII become \xHH, with two upper-case hexadecimal digits.
 char* append_quoted(std::string_view text, char* out);
+// The same, for a name in a message of the server's own log.
+std::string quoted(std::string_view text);
 
 // For the inside of a JSON string (RFC 8259 section 7); the result is valid UTF-8, and loses
 // nothing: a byte that is no part of valid UTF-8 becomes the four characters \xHH, and a '\' that

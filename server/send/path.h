@@ -48,13 +48,14 @@ const PathInfo& info_of(PathName path);
 
 // How far a transfer has come.
 enum class Progress {
-  done,       // every byte is in the socket's send buffer
-  again,      // the turn's share is used up and the socket still takes more
-  blocked,    // the send buffer is full: go on when the socket is writable
-  in_flight,  // a ring operation is under way: completed() will be called
-  starved,    // no buffer is free: the context makes the owner runnable when one is
-  failed,     // the socket or the file: errno in `error`
-  truncated,  // the file is shorter than it was when the head was made
+  done,            // every byte is in the socket's send buffer
+  again,           // the turn's share is used up and the socket still takes more
+  blocked,         // the send buffer is full: go on when the socket is writable
+  in_flight,       // a ring operation is under way: completed() will be called
+  unacknowledged,  // the same, of one that ends when the client has acknowledged what it sent
+  starved,         // no buffer is free: the context makes the owner runnable when one is
+  failed,          // the socket or the file: errno in `error`
+  truncated,       // the file is shorter than it was when the head was made
 };
 struct Outcome {
   Progress progress = Progress::done;

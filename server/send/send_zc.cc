@@ -71,12 +71,12 @@ class SendZc final : public Path {
       CorkScope::end(transfer);
       if (transfer.in_flight == 0) return {};
       state.awaits_notification = true;  // the buffers are not ours again yet
-      return {Progress::in_flight, 0};
+      return {Progress::unacknowledged, 0};
     }
     if (free_place(transfer) < 0) {
       CorkScope::end(transfer);  // what the cork holds back would never be acknowledged
       state.awaits_notification = true;
-      return {Progress::in_flight, 0};
+      return {Progress::unacknowledged, 0};
     }
     return submit_read(transfer);
   }

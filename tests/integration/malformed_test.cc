@@ -72,7 +72,6 @@ const std::vector<Malformed>& malformed_requests() {
       {"an_encoded_climb", start("GET /%2e%2E/etc/passwd HTTP/1.1"), 400},
       {"a_later_climb", start("GET /a/../../etc/passwd HTTP/1.1"), 400},
       {"a_target_that_does_not_start_with_a_slash", start("GET hello.txt HTTP/1.1"), 400},
-      {"a_tls_hello", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"s, 400},
       {"a_target_beyond_8_kib", start("GET /" + std::string(9000, 'a') + " HTTP/1.1"), 414},
       {"one_field_beyond_16_kib", with("X-Long: " + std::string(17'000, 'a') + "\r\n"), 431},
       {"an_endless_field_name", "GET / HTTP/1.1\r\n" + std::string(20'000, 'a'), 431, 400},

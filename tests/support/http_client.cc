@@ -46,6 +46,10 @@ UniqueFd connected(const Endpoint& endpoint, const ClientOptions& options) {
     // Before connect: afterwards the window has already been offered.
     set_option(fd.get(), SOL_SOCKET, SO_RCVBUF, options.receive_buffer_bytes);
   }
+  if (!options.source.empty()) {
+    const SocketAddress source = socket_address({endpoint.family, options.source, 0, ""});
+    if (::bind(fd.get(), source.get(), source.size) != 0) throw failure("bind " + options.source);
+  }
   const SocketAddress address = socket_address(endpoint);
   const Deadline deadline;
   while (::connect(fd.get(), address.get(), address.size) != 0) {

@@ -40,6 +40,7 @@ struct TcpFacts {
 
 struct ClientOptions {
   int receive_buffer_bytes = 0;  // 0: the system's default
+  std::string source{};          // "127.0.0.2", "2001:db8::1": where it comes from; empty: anywhere
 };
 
 class HttpClient {

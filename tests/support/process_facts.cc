@@ -94,6 +94,16 @@ std::size_t thread_count(pid_t pid) { return count_entries(proc(pid, "task")); }
 
 std::size_t open_descriptors(pid_t pid) { return count_entries(proc(pid, "fd")); }
 
+std::size_t open_sockets(pid_t pid) {
+  std::size_t sockets = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(proc(pid, "fd"))) {
+    std::error_code closed_meanwhile;
+    const std::string what = std::filesystem::read_symlink(entry, closed_meanwhile).string();
+    sockets += what.starts_with("socket:");
+  }
+  return sockets;
+}
+
 std::uint64_t cpu_ticks(pid_t pid) {
   std::ifstream stat(proc(pid, "stat"));
   // The name in parentheses may hold anything; the numbers start behind the last one.

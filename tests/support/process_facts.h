@@ -11,6 +11,7 @@ namespace support {
 std::size_t resident_bytes(pid_t pid);
 std::size_t thread_count(pid_t pid);
 std::size_t open_descriptors(pid_t pid);
+std::size_t open_sockets(pid_t pid);
 std::uint64_t cpu_ticks(pid_t pid);  // utime + stime
 // Sent to the process as a whole, and not yet taken by it.
 bool signal_is_pending(pid_t pid, int signal);

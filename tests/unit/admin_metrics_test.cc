@@ -44,6 +44,7 @@ TEST(Metrics, say_every_number_of_the_snapshot) {
   is("body_bytes_total", 22, {{"path", "memory"}});
   is("body_bytes_total", 23, {{"path", "sendfile"}});
   is("accept_pauses_total", 10);
+  is("tls_hellos_total", 38);
   is("cache_hits_total", 3011);
   is("cache_misses_total", 1012);
   is("cold_reads_total", 13);
@@ -69,6 +70,11 @@ TEST(Metrics, say_every_number_of_the_snapshot) {
   is("time_wait_sockets", 35);
   is("listen_overflows_total", 36);
   is("listen_drops_total", 37);
+  is("limited_total", 38, {{"kind", "connections_per_address"}});
+  is("limited_total", 39, {{"kind", "requests_per_connection"}});
+  is("limited_total", 40, {{"kind", "request_rate"}});
+  is("limited_total", 41, {{"kind", "send_rate"}});
+  is("client_addresses", 42);
 }
 
 TEST(Metrics, are_counters_exactly_where_the_name_says_total) {

@@ -52,6 +52,15 @@ TEST(Figures, alarm_where_an_administrator_should_look) {
   }
 }
 
+TEST(Figures, show_the_limits_that_clients_met) {
+  const auto all = tables(sample_snapshot(), History());
+  EXPECT_EQ(row_of(all, "connections refused").value, "38");
+  EXPECT_EQ(row_of(all, "connections used up").value, "39");
+  EXPECT_EQ(row_of(all, "requests refused").value, "40");
+  EXPECT_EQ(row_of(all, "too slow readers reset").value, "41");
+  EXPECT_EQ(row_of(all, "addresses remembered").value, "42");
+}
+
 TEST(Figures, show_losses_of_listeners_since_the_server_started) {
   History history;
   Snapshot snapshot = sample_snapshot();
@@ -244,7 +253,7 @@ TEST_F(ResponderTest, the_json_has_texts_and_a_history_of_equal_lists) {
   EXPECT_EQ(status.at("draining"), false);
   EXPECT_EQ(status.at("headline").at(0).at("label"), "requests/s");
   EXPECT_EQ(status.at("headline").at(0).at("value"), "1,000");
-  EXPECT_EQ(status.at("tables").size(), 6U);
+  EXPECT_EQ(status.at("tables").size(), 7U);
   const json& history = status.at("history");
   EXPECT_EQ(history.size(), 7U);
   for (const auto& [name, list] : history.items()) EXPECT_EQ(list.size(), 3U) << name;

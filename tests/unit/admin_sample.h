@@ -17,6 +17,7 @@ inline ringserve::admin::Snapshot sample_snapshot() {
   sample.sent_bytes = 9'000'000'008;
   sample.copied_bytes = 1'000'009;
   sample.accept_pauses = 10;
+  sample.tls_hellos = 38;
   sample.cache_hits = 3011;
   sample.cache_misses = 1012;
   sample.cold_reads = 13;
@@ -41,5 +42,7 @@ inline ringserve::admin::Snapshot sample_snapshot() {
   sample.time_wait_ours = 35;
   sample.listen_overflows = 36;
   sample.listen_drops = 37;
+  sample.limited = {38, 39, 40, 41};
+  sample.client_addresses = 42;
   return sample;
 }

@@ -156,7 +156,9 @@ TEST_F(Assemble, what_waits_for_a_restart_is_named) {
   const Options running = good_file("threads = 1\n");
   EXPECT_TRUE(needs_restart(running, running).empty());
   const Options live = good_file(
-      "threads = 1\nidle-timeout-s = 3\naccess-log = \"/l\"\nhidden = true\nheader = \"X: y\"\n");
+      "threads = 1\nmax-connections-per-address = 9\nmax-requests-per-connection = 9\n"
+      "request-rate-per-address = 9\nrequest-burst-per-address = 9\nmin-send-rate = 9\n"
+      "idle-timeout-s = 3\naccess-log = \"/l\"\nhidden = true\nheader = \"X: y\"\n");
   EXPECT_TRUE(needs_restart(running, live).empty());
   const Options other = good_file(
       "threads = 2\nlisten = \"127.0.0.1:0\"\ncongestion = \"reno\"\nsend-path = \"splice\"\n"

@@ -81,6 +81,23 @@ TEST_F(Settings, sizes_have_units_of_1024) {
   }
 }
 
+TEST_F(Settings, limits_of_clients_may_be_none) {
+  for (const char* name : {"max-connections-per-address", "max-requests-per-connection",
+                           "request-rate-per-address", "request-burst-per-address"}) {
+    takes(name, "0");
+    takes(name, "1000000");
+    for (const char* text : {"", "-1", "1.5", "some", "1000000000000"}) {
+      refuses(name, text, "is not a whole number from 0 to");
+    }
+  }
+  refuses("request-rate-per-address", "1000001", "from 0 to 1000000");
+  takes("min-send-rate", "0");
+  takes("min-send-rate", "16KiB");
+  EXPECT_EQ(options_.min_send_rate, 16384U);
+  refuses("min-send-rate", "2GiB", "is not a size");
+  refuses("min-send-rate", "fast", "is not a size");
+}
+
 TEST_F(Settings, choices_name_all_there_are) {
   takes("send-path", "uring-splice");
   EXPECT_EQ(options_.send_path, send::PathName::uring_splice);

@@ -50,6 +50,7 @@ TEST_P(Verdict, is_the_same_in_every_chunking) {
 }
 
 const std::string kGet = "GET / HTTP/1.1\r\nHost: a\r\n";
+const std::string kChunked = kGet + "Transfer-Encoding: chunked\r\n\r\n";
 
 INSTANTIATE_TEST_SUITE_P(
     request_parser, Verdict,
@@ -111,6 +112,23 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"http_3", 505, "GET / HTTP/3.0\r\nHost: a\r\n\r\n"},
         Case{"space_in_target", 400, "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n"},
         Case{"raw_byte_in_target", 400, "GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n"},
+        Case{"rtsp", 400, "GET / RTSP/1.0\r\nHost: a\r\n\r\n"},
+        Case{"ice", 400, "SOURCE / ICE/1.0\r\nHost: a\r\n\r\n"},
+        Case{"two_spaces_before_the_target", 400, "GET  / HTTP/1.1\r\nHost: a\r\n\r\n"},
+        Case{"two_spaces_behind_the_target", 400, "GET /  HTTP/1.1\r\nHost: a\r\n\r\n"},
+        Case{"some_empty_lines", 200, "\r\n\n\r\n" + kGet + "\r\n"},
+        Case{"many_empty_lines", 400, std::string(17, '\n') + kGet + "\r\n"},
+        Case{"bare_cr_first", 400, "\r" + kGet + "\r\n"},
+        Case{"two_cr_first", 400, "\r\r\n" + kGet + "\r\n"},
+        Case{"bare_lf_behind_the_last_chunk", 400, kChunked + "0\r\n\n"},
+        Case{"bare_lf_in_a_trailer", 400, kChunked + "0\r\nX: y\n\r\n"},
+        Case{"folded_trailer", 400, kChunked + "0\r\nX: y\r\n z\r\n\r\n"},
+        Case{"trailer_without_a_name", 400, kChunked + "0\r\n: y\r\n\r\n"},
+        Case{"chunk_of_any_bytes", 200, kChunked + "4\r\n\n \n\t\r\n0\r\n\r\n"},
+        Case{"chunk_extension", 200, kChunked + "1;a=b\r\nx\r\n0;c\r\n\r\n"},
+        Case{"chunk_too_large", 413, kChunked + "100001\r\n"},
+        Case{"chunk_of_all_bits", 413, kChunked + "ffffffffffffffff\r\n"},
+        Case{"chunk_that_overflows", 400, kChunked + "10000000000000000\r\n"},
         Case{"body_too_large", 413, kGet + "Content-Length: 1048577\r\n\r\n"}),
     [](const auto& param_info) { return param_info.param.name; });
 
@@ -309,6 +327,17 @@ TEST(RequestParser, limits_a_chunked_body) {
   const std::string chunk = "10000\r\n" + std::string(0x10000, 'x') + "\r\n";
   for (size_t bytes = 0; bytes <= kBodyBytesMax; bytes += 0x10000) text += chunk;
   EXPECT_EQ(verdict(text, 4096), 413);
+}
+
+TEST(RequestParser, limits_what_a_chunked_body_is_framed_with) {
+  const std::string many(kFramingBytesMax, 'a');
+  EXPECT_EQ(verdict(kChunked + "1;" + many, 4096), 413);
+  EXPECT_EQ(verdict(kChunked + "0\r\nX: " + many, 4096), 413);
+  EXPECT_EQ(verdict(kChunked + "0\r\n" + many, 4096), 413);
+  std::string small_chunks = kChunked;
+  for (size_t bytes = 0; bytes <= kFramingBytesMax; bytes += 5) small_chunks += "1\r\nx\r\n";
+  EXPECT_EQ(verdict(small_chunks, 4096), 413);
+  EXPECT_EQ(verdict(kChunked + "1;" + many.substr(100) + "\r\nx\r\n0\r\n\r\n", 4096), 200);
 }
 
 TEST(RequestParser, says_when_a_client_waits_before_its_body) {

@@ -1,4 +1,4 @@
-# Sourced by ./demo, ./check and tests/fuzz/run: what a fresh machine lacks is installed, then a
+# Sourced by ./demo, ./check, tests/fuzz/run and kernel-notes/: what a fresh machine lacks is installed, then a
 # preset is built. Relies on `top`, the repository's top directory. Nothing here reads from stdin.
 # shellcheck shell=bash
 : "${top:?}"

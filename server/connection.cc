@@ -81,7 +81,9 @@ void Connection::on_received(const io_uring_cqe& cqe) {
     take_input(services_.receive_buffers.received(cqe));
   } else if (cqe.res == 0) {
     input_ended();
-  } else if (cqe.res != -ENOBUFS && cqe.res != -ECANCELED && cqe.res != -EINTR) {
+  } else if (cqe.res == -ENOBUFS) {
+    services_.receive_buffers.ran_out();
+  } else if (cqe.res != -ECANCELED && cqe.res != -EINTR) {
     close(true);  // the client is gone: ECONNRESET, ETIMEDOUT
   }
   if ((cqe.flags & IORING_CQE_F_BUFFER) != 0) services_.receive_buffers.give_back(cqe);

@@ -170,8 +170,8 @@ std::string Ring::features() const {
 }
 
 Result<std::unique_ptr<BufferRing>> BufferRing::create(Ring& ring, uint16_t group, unsigned count,
-                                                       unsigned size_bytes) {
-  CHECK(count > 0 && count <= 32768 && (count & (count - 1)) == 0);
+                                                       unsigned size_bytes, unsigned first) {
+  CHECK(first <= count && count > 0 && count <= 32768 && (count & (count - 1)) == 0);
   std::unique_ptr<BufferRing> buffers(new BufferRing(ring, group, count, size_bytes));
   const size_t entries_bytes = count * sizeof(io_uring_buf);
   void* memory = ::mmap(nullptr, entries_bytes + size_t{count} * size_bytes, PROT_READ | PROT_WRITE,
@@ -191,13 +191,21 @@ Result<std::unique_ptr<BufferRing>> BufferRing::create(Ring& ring, uint16_t grou
                 error == -EINVAL ? kTooOld : "");
   }
   io_uring_buf_ring_init(buffers->entries_);
-  for (unsigned id = 0; id < count; ++id) {
-    io_uring_buf_ring_add(buffers->entries_, buffers->buffer(id), size_bytes,
-                          static_cast<uint16_t>(id), io_uring_buf_ring_mask(count),
-                          static_cast<int>(id));
-  }
-  io_uring_buf_ring_advance(buffers->entries_, static_cast<int>(count));
+  buffers->give_up_to(first == 0 ? count : first);
   return buffers;
+}
+
+void BufferRing::give_up_to(unsigned count) {
+  const unsigned before = given_;
+  for (; given_ < count; ++given_) {
+    io_uring_buf_ring_add(entries_, buffer(given_), size_bytes_, static_cast<uint16_t>(given_),
+                          io_uring_buf_ring_mask(count_), static_cast<int>(given_ - before));
+  }
+  io_uring_buf_ring_advance(entries_, static_cast<int>(given_ - before));
+}
+
+void BufferRing::ran_out() {
+  if (given_ < count_) give_up_to(std::min(2 * given_, count_));
 }
 
 BufferRing::~BufferRing() {

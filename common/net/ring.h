@@ -81,9 +81,11 @@ std::string ring_setup_advice(int errno_value);
 // (io_uring_register_buf_ring(3); Linux 5.19). Owned by the worker, handed back after use.
 class BufferRing {
  public:
-  // count: a power of two up to 32768; size_bytes of each buffer.
+  // count: a power of two up to 32768, the most there will be; size_bytes of each buffer. The kernel
+  // takes them in turn, so that few stay in the CPU's cache and many do not: it is given `first` of
+  // them (0: all), and twice as many each time they have run out.
   static Result<std::unique_ptr<BufferRing>> create(Ring& ring, uint16_t group, unsigned count,
-                                                    unsigned size_bytes);
+                                                    unsigned size_bytes, unsigned first = 0);
   ~BufferRing();
   BufferRing(const BufferRing&) = delete;
   BufferRing& operator=(const BufferRing&) = delete;
@@ -93,16 +95,20 @@ class BufferRing {
   std::span<const char> received(const io_uring_cqe& cqe) const;
   // Gives the buffer of `cqe` back to the kernel; its bytes are gone after this.
   void give_back(const io_uring_cqe& cqe);
+  // A receive has ended with ENOBUFS.
+  void ran_out();
 
  private:
   BufferRing(Ring& ring, uint16_t group, unsigned count, unsigned size_bytes)
       : ring_(ring), group_(group), count_(count), size_bytes_(size_bytes) {}
+  void give_up_to(unsigned count);
   char* buffer(unsigned id) const { return buffers_ + size_t{id} * size_bytes_; }
 
   Ring& ring_;
   uint16_t group_;
   unsigned count_;
   unsigned size_bytes_;
+  unsigned given_ = 0;  // buffers [0, given_) are the kernel's or with who received into them
   io_uring_buf_ring* entries_ = nullptr;
   char* buffers_ = nullptr;
 };

@@ -150,9 +150,13 @@ struct RequestParser::Callbacks {
   }
 };
 
-RequestParser::RequestParser() { reset(); }
+RequestParser::RequestParser() { begin(); }
 
 void RequestParser::reset() {
+  if (!untouched()) begin();
+}
+
+void RequestParser::begin() {
   llhttp_init(&llhttp_, HTTP_REQUEST, Callbacks::settings());
   llhttp_.data = this;
   request_.clear_line();
@@ -243,7 +247,6 @@ void RequestParser::field_complete() {
 }
 
 void RequestParser::head_complete() {
-  method_complete();
   request_.version_minor = llhttp_.http_minor;
   request_.keep_alive = llhttp_should_keep_alive(&llhttp_) != 0;
   request_.asks_to_close = (llhttp_.flags & F_CONNECTION_CLOSE) != 0;
@@ -254,13 +257,21 @@ void RequestParser::head_complete() {
   if (const int status = status_of_head(); status != 0) refuse(status);
 }
 
+// Clients name the same host again and again.
+bool RequestParser::is_host(const std::string& host) {
+  if (host == last_host_) return true;
+  if (!is_authority(host)) return false;
+  last_host_ = host;
+  return true;
+}
+
 // 0, or what answers a head whose fields do not go together.
-int RequestParser::status_of_head() const {
+int RequestParser::status_of_head() {
   if (!version_seen_) return 400;  // HTTP/0.9: "GET /" without a version
   if (llhttp_.http_major != 1) return 505;
   // RFC 9112 section 3.2.
   if (host_fields_ > 1 || (host_fields_ == 0 && request_.version_minor >= 1)) return 400;
-  if (!is_authority(request_.host)) return 400;
+  if (!is_host(request_.host)) return 400;
   if (has_transfer_encoding_) {
     // Section 6.1: one framing too many, or one that HTTP/1.0 does not have.
     if (request_.version_minor == 0 || (llhttp_.flags & F_CONTENT_LENGTH) != 0) return 400;
@@ -312,11 +323,17 @@ int RequestParser::status_of_parse_error(std::span<const char> chunk) const {
 // section 3). llhttp takes "RTSP/" and "ICE/" as well, and any number of spaces.
 void RequestParser::check_protocol(const char* version) {
   protocol_seen_ = true;
-  keep_tail(version);
-  const std::string_view method = llhttp_method_name(static_cast<llhttp_method_t>(llhttp_.method));
-  const size_t line_bytes = head_bytes_ + static_cast<size_t>(version - chunk_);
+  method_complete();
+  const std::string_view method = request_.method_name;
+  const auto chunk_bytes = static_cast<size_t>(version - chunk_);
+  const size_t line_bytes = head_bytes_ + chunk_bytes;
   const size_t expected_bytes = method.size() + 1 + request_.target.size() + 1 + kProtocol.size();
-  if (tail_ != kProtocol || line_bytes != expected_bytes) refuse(400);
+  std::string_view protocol(chunk_, chunk_bytes);
+  if (chunk_bytes < kProtocol.size()) {  // it came in pieces
+    keep_tail(version);
+    protocol = tail_;
+  }
+  if (!protocol.ends_with(kProtocol) || line_bytes != expected_bytes) refuse(400);
 }
 
 // Of all bytes of the request so far, `end` being the end of those in chunk_.

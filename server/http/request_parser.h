@@ -41,10 +41,12 @@ class RequestParser {
  private:
   struct Callbacks;
 
+  void begin();
   int refuse(int status);
   void method_complete();
   std::string* place_of_value();
-  int status_of_head() const;
+  bool is_host(const std::string& host);
+  int status_of_head();
   int status_of_parse_error(std::span<const char> chunk) const;
   bool has_bad_line_end(std::span<const char> head);
   void head_complete();
@@ -79,6 +81,7 @@ class RequestParser {
   char last_byte_ = '\0';
   bool protocol_seen_ = false;
   const char* chunk_ = nullptr;  // the head's bytes that are being fed
+  std::string last_host_;        // that was found to be one
   std::string tail_;             // the last of those before them, until the protocol is seen
 };
 

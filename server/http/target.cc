@@ -2,6 +2,7 @@
 // %2e%2e is what it means. openat2(2) below the root is the sandbox; this is only the syntax.
 #include "server/http/target.h"
 
+#include <array>
 #include <cstring>
 
 #include "server/http/host.h"
@@ -79,12 +80,35 @@ bool is_hidden(std::string_view path) {
   return has_dot_name(path);
 }
 
+// Characters of a path that means what it says; a slash only if no slash or dot is behind it.
+constexpr std::array<bool, 256> kPlainChars = [] {
+  std::array<bool, 256> table{};
+  for (unsigned c = 0x21; c < 0x7F; ++c) table[c] = true;
+  for (const char c : std::string_view("%?#")) table[static_cast<unsigned char>(c)] = false;
+  return table;
+}();
+
+// Most targets: "/" and a path with nothing to decode, remove, hide or cut off.
+bool is_plain(std::string_view target) {
+  char before = '\0';
+  for (const char c : target) {
+    if (!kPlainChars[static_cast<unsigned char>(c)]) return false;
+    if (before == '/' && (c == '/' || c == '.')) return false;
+    before = c;
+  }
+  return target.starts_with('/');
+}
+
 }  // namespace
 
 int decode_target(std::string_view target, Target& out, Method method) {
   out.path.clear();
   out.query = out.authority = {};
   out.hidden = false;
+  if (is_plain(target)) {
+    out.path.assign(target.substr(1));
+    return 0;
+  }
   if (target.starts_with('/')) {
     target.remove_prefix(1);
   } else if (target == "*") {

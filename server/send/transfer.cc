@@ -63,11 +63,12 @@ void Transfer::reset() {
   first_slice_ = 0;
   slices_.clear();
   kept_.clear();
-  file_ = {};
   queued_bytes_ = memory_sent_bytes_ = file_sent_bytes_ = 0;
+  aborted = false;
+  if (file_.fd < 0) return;  // what comes is of a file's part only
+  file_ = {};
   mover = Mover::memory;
   state = {};
-  aborted = false;
 }
 
 }  // namespace ringserve::send

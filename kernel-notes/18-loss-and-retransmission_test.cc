@@ -141,6 +141,7 @@ TEST_F(QuickRetransmission, a_mended_link_stays_silent_until_the_timer_runs_out)
   net::Capture& wire = capture();
   lose(both, "hello");
   await_retransmissions(both.client, 4);  // the next one is 16 times the first RTO away
+  await_data(wire, both.client, 5);       // and the last of them is not still on its way
   const tcp_info info = info_of(both.client);
   hear_again(both.server);
   const Stopwatch since_mended;

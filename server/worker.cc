@@ -18,9 +18,9 @@
 namespace ringserve {
 namespace {
 
-// The most there are for a burst of completions, and how many it begins with: with 32 a small request
-// costs 2 % less than with 256. An idle connection owns none of them. When they run out, receives
-// end with ENOBUFS and are armed again.
+// The most there are for a burst of completions, and how many it begins with: with 32 a small
+// request costs 2 % less than with 256. An idle connection owns none of them. When they run out,
+// receives end with ENOBUFS and are armed again.
 constexpr unsigned kReceiveBuffers = 256;
 constexpr unsigned kReceiveBuffersFirst = 32;
 constexpr unsigned kReceiveBufferBytes = 4096;
@@ -64,9 +64,8 @@ net::Status Worker::set_up(std::vector<WorkerListener> listeners, Settings setti
   auto ring = net::Ring::open({});
   if (!ring) return tl::unexpected(ring.error());
   ring_ = std::move(*ring);
-  auto buffers =
-      net::BufferRing::create(*ring_, kReceiveGroup, kReceiveBuffers, kReceiveBufferBytes,
-                              kReceiveBuffersFirst);
+  auto buffers = net::BufferRing::create(*ring_, kReceiveGroup, kReceiveBuffers,
+                                         kReceiveBufferBytes, kReceiveBuffersFirst);
   if (!buffers) return tl::unexpected(buffers.error());
   receive_buffers_ = std::move(*buffers);
   const send::PathInfo& path = send::info_of(options.send_path);

@@ -81,9 +81,9 @@ std::string ring_setup_advice(int errno_value);
 // (io_uring_register_buf_ring(3); Linux 5.19). Owned by the worker, handed back after use.
 class BufferRing {
  public:
-  // count: a power of two up to 32768, the most there will be; size_bytes of each buffer. The kernel
-  // takes them in turn, so that few stay in the CPU's cache and many do not: it is given `first` of
-  // them (0: all), and twice as many each time they have run out.
+  // count: a power of two up to 32768, the most there will be; size_bytes of each buffer. The
+  // kernel takes them in turn, so that few stay in the CPU's cache and many do not: it is given
+  // `first` of them (0: all), and twice as many each time they have run out.
   static Result<std::unique_ptr<BufferRing>> create(Ring& ring, uint16_t group, unsigned count,
                                                     unsigned size_bytes, unsigned first = 0);
   ~BufferRing();

@@ -131,6 +131,21 @@ TEST_F(Receiving, ends_with_enobufs_and_goes_on_when_buffers_are_back) {
   EXPECT_EQ(receive(5, true), "xxxxx") << "what could not be received waited in the socket";
 }
 
+TEST_F(Receiving, has_more_buffers_each_time_they_have_run_out) {
+  auto buffers = BufferRing::create(*ring_, 6, 8, kBufferBytes, 1);
+  ASSERT_TRUE(buffers) << buffers.error().message();
+  buffers_ = std::move(*buffers);
+  send(std::string(9 * kBufferBytes, 'x'));
+  for (const size_t buffers_there : {1, 2, 4, 8, 8}) {
+    arm();
+    const size_t kept = kept_.size();
+    const std::string got = receive(9 * kBufferBytes, false);
+    EXPECT_EQ(ended_with_, -ENOBUFS);
+    EXPECT_EQ(got.size(), (buffers_there - kept) * kBufferBytes);
+    buffers_->ran_out();
+  }
+}
+
 TEST(RingAdvice, names_the_sysctl_or_the_limit) {
   EXPECT_FALSE(ring_setup_advice(EPERM).empty());
   EXPECT_FALSE(ring_setup_advice(ENOSYS).empty());

@@ -315,7 +315,7 @@ TEST_F(AccessLogTest, a_full_disk_is_said_and_hurts_no_client) {
 
 TEST_F(AccessLogTest, a_pipe_that_nobody_reads_stops_neither_clients_nor_the_end) {
   // More lines than the server and the pipe can hold.
-  constexpr int kRequests = static_cast<int>(scaled(8000, 4000));
+  const int kRequests = static_cast<int>(scaled(8000, 4000));
   log_to(tree().beside("fifo"));
   ASSERT_EQ(::mkfifo(log_path().c_str(), 0600), 0);
   serve_logging("json", {"--threads", "1"});

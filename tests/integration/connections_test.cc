@@ -189,7 +189,7 @@ TEST_P(ConnectionsByPath, slow_readers_stop_nobody_and_hold_no_threads) {
 
 TEST_P(ConnectionsByPath, slow_readers_hold_little_memory) {
   constexpr std::size_t kReaders = 32;
-  if (kSanitized) GTEST_SKIP() << "a sanitizer's memory is its own";
+  if (is_sanitized()) GTEST_SKIP() << "a sanitizer's memory is its own";
   tree().fill("large", 64 * kMiB);
   serve({"--send-path", GetParam(), "--memory-cache", "0"});
   expect_service_for_others();

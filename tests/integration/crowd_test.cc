@@ -34,7 +34,7 @@ class CrowdTest : public ServerTest {
 
   // Reads the answers in the order in which they come; each client leaves when it has its own.
   void serve_whoever_is_ready(std::vector<HttpClient> crowd) {
-    const Deadline deadline(2 * kPatience_s);
+    const Deadline deadline(2 * patience_s());
     while (!crowd.empty()) {
       std::vector<pollfd> waiting;
       for (const HttpClient& client : crowd) waiting.push_back({client.fd(), POLLIN, 0});

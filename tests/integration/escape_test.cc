@@ -139,8 +139,8 @@ TEST_F(EscapeTest, no_spelling_of_a_hidden_name_shows_it) {
 
 // --- links ---
 
-constexpr std::size_t kAttempts = scaled(100'000, 10'000);  // for each mode
-constexpr std::size_t kBatch = 50;                          // pipelined
+const std::size_t kAttempts = scaled(100'000, 10'000);  // for each mode
+constexpr std::size_t kBatch = 50;                      // pipelined
 
 class LinkRaceTest : public ServerTest, public ::testing::WithParamInterface<const char*> {
  protected:

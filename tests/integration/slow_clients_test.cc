@@ -54,7 +54,7 @@ class SlowClients : public ServerTest {
   // With somebody who is served all the time.
   template <typename Condition>
   void wait_while(Condition&& condition, HttpClient& hot) {
-    const Deadline deadline(2 * kPatience_s);
+    const Deadline deadline(2 * patience_s());
     while (condition()) {
       ASSERT_FALSE(deadline.passed());
       expect_file(hot, "small", 1000);
@@ -246,7 +246,7 @@ TEST_F(SlowClients, a_crowd_is_ended_and_its_memory_is_given_back) {
     wait_while([&] { return metrics().value("ringserve_connections") > 1; }, hot);
   }
   EXPECT_LE(open_descriptors(server().pid()), descriptors + 80) << "of files, and of pipes kept";
-  if (kSanitized) return;  // a sanitizer's memory is its own
+  if (is_sanitized()) return;  // a sanitizer's memory is its own
   wait_while([&] { return resident_bytes(server().pid()) > before + 8 * kMiB; }, hot);
   RecordProperty("before_bytes", std::to_string(before));
   RecordProperty("after_bytes", std::to_string(resident_bytes(server().pid())));

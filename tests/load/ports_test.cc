@@ -258,7 +258,7 @@ class PortsSlowTest : public PortsTest {};
 TEST_F(PortsSlowTest, slots_come_back_when_time_wait_ends) {
   constexpr int kRun_s = 70;
   const LoadRun run = load({"--new-connection", "-c", "8", "-r", "20", "-d", "70s", url("/page")},
-                           Deadline(kRun_s + kPatience_s));
+                           Deadline(kRun_s + patience_s()));
   EXPECT_EQ(run.sum_of_seconds("connections_opened", 0, 59), 100U);
   EXPECT_GT(run.count("connections.opened"), 130U);
   EXPECT_LE(run.count("connections.opened"), 250U);

@@ -77,9 +77,9 @@ TEST_F(AccessLogTest, a_line_that_no_block_holds_is_dropped_and_counted) {
 }
 
 TEST_F(AccessLogTest, two_workers_write_at_once) {
-  constexpr uint64_t kLines = support::scaled(100'000, 20'000);
+  const uint64_t kLines = support::scaled(100'000, 20'000);
   open(path("log"), 2);
-  const auto work = [this](unsigned channel) {
+  const auto work = [this, kLines](unsigned channel) {
     // What finds no room is tried again, so that every number is written once.
     for (uint64_t i = 0; i < kLines;) {
       const uint64_t dropped = log_->channel(channel).dropped();
@@ -102,7 +102,7 @@ TEST_F(AccessLogTest, two_workers_write_at_once) {
 
 TEST_F(AccessLogTest, reopening_loses_nothing_and_doubles_nothing) {
   constexpr int kTurns = 10;
-  constexpr uint64_t kLinesPerTurn = support::scaled(4000, 1000);
+  const uint64_t kLinesPerTurn = support::scaled(4000, 1000);
   open(path("log"));
   // Half of a turn's lines are on their way while the file is moved, the others while it is opened.
   std::atomic<uint64_t> allowed = 0;

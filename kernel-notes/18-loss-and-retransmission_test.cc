@@ -1,7 +1,6 @@
 // What becomes of segments that are lost: when they are sent again, how the sender learns of it,
-// and when it gives up (18-loss-and-retransmission.md).
-//
-// A segment is lost here when its receiver is deaf for a while: it arrives, and TCP never sees it.
+// and when it gives up (18-loss-and-retransmission.md). A segment is lost here when its receiver is
+// deaf for a while: it arrives, and TCP never sees it.
 #include "common/net/sysctl.h"
 #include "kernel-notes/experiment.h"
 
@@ -141,7 +140,7 @@ TEST_F(QuickRetransmission, a_mended_link_stays_silent_until_the_timer_runs_out)
   net::Capture& wire = capture();
   lose(both, "hello");
   await_retransmissions(both.client, 4);  // the next one is 16 times the first RTO away
-  await_data(wire, both.client, 5);       // and the last of them is not still on its way
+  await_data(wire, both.client, 5);       // and the last one is not still on its way
   const tcp_info info = info_of(both.client);
   hear_again(both.server);
   const Stopwatch since_mended;

@@ -1,8 +1,11 @@
 // What is fixed comes first, then the cached files get their share, then connections get the rest.
 #include "server/budget.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -14,7 +17,7 @@ namespace ringserve {
 namespace {
 
 // Descriptors that are neither connections nor cached files.
-constexpr uint64_t kDescriptorsFixed = 16;  // stdio, signals, libraries, the log
+constexpr uint64_t kDescriptorsFixed = 20;  // stdio, signals, libraries, the log, a successor
 constexpr uint64_t kDescriptorsOfAdmin = 16 + admin::Admin::kConnectionsMax;
 constexpr uint64_t kDescriptorsPerWorker = 10;  // ring, eventfd, files being opened
 constexpr uint64_t kDescriptorsPerSite = 2;     // of each worker: root, inotify
@@ -22,10 +25,12 @@ constexpr unsigned kPipesPerWorkerMax = 32;
 constexpr unsigned kPipesMax = 48;  // of 1 MiB: fs.pipe-user-pages-soft allows a user 64 MiB
 constexpr uint64_t kOpenFilesMin = 8;
 constexpr uint64_t kOpenFilesDefaultMax = 65536;
+// The table takes 8 bytes a descriptor, of the kernel's memory.
+constexpr uint64_t kReadyDescriptorsMax = 65536;
 
 }  // namespace
 
-net::Result<Budget> share_descriptors(const Options& options) {
+net::Result<Budget> share_descriptors(const Options& options, uint64_t listeners) {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) < 0) return net::fail("getrlimit RLIMIT_NOFILE", errno);
   if (limit.rlim_cur != limit.rlim_max) {
@@ -39,10 +44,11 @@ net::Result<Budget> share_descriptors(const Options& options) {
   const bool lists = std::any_of(options.sites.begin(), options.sites.end(),
                                  [](const config::SiteConfig& site) { return site.autoindex; });
   const uint64_t per_worker = kDescriptorsPerWorker + kDescriptorsPerSite * options.sites.size() +
-                              options.listen.size() + 2 * budget.pipes_per_worker;
+                              2 * budget.pipes_per_worker;
   const uint64_t reserve = kDescriptorsFixed + (options.admin.empty() ? 0 : kDescriptorsOfAdmin) +
                            (lists ? listing::Lister::kDescriptorsMax : 0) +
-                           options.threads * per_worker;
+                           options.threads * per_worker + 2 * listeners +
+                           options.threads * options.listen.size();  // those that are shared
   const uint64_t rest = total > reserve ? total - reserve : 0;
   const uint64_t files_min = kOpenFilesMin * options.threads;
   budget.open_files = options.open_files;
@@ -63,6 +69,20 @@ net::Result<Budget> share_descriptors(const Options& options) {
         0, "raise the hard limit (ulimit -Hn), or lower --max-connections or --open-files");
   }
   return budget;
+}
+
+void make_room_for_descriptors(const Budget& budget) {
+  const uint64_t wanted =
+      std::min(budget.max_connections + budget.open_files, kReadyDescriptorsMax);
+  const int last = ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, static_cast<int>(wanted) - 1);
+  if (last >= 0) {
+    ::close(last);  // the table stays as it is
+  } else {
+    spdlog::warn(
+        "fcntl(F_DUPFD) of descriptor {}: {}: requests may wait some milliseconds when the "
+        "kernel makes room for more",
+        wanted - 1, net::errno_name(errno));
+  }
 }
 
 }  // namespace ringserve

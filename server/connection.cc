@@ -1,6 +1,7 @@
-// The state machine: what comes in, what goes out, and how it ends. What is said in between is in
-// connection_answers.cc. Relies on: one multishot receive per connection, every other operation
-// counted in operations_ or in its transfer. Never frees what the kernel may still write to.
+// The state machine: what comes in and what goes out. What is said in between is in
+// connection_answers.cc, how it ends in connection_ending.cc. Relies on: one multishot receive per
+// connection, every other operation counted in operations_ or in its transfer. Never frees what the
+// kernel may still write to.
 #include "server/connection.h"
 
 #include <poll.h>
@@ -20,9 +21,8 @@ namespace {
 // wait: the receive is cancelled and TCP's window closes.
 constexpr size_t kInputBytesMax = 64 * 1024;
 
-// After the last reply: how long the client may take to close, its input discarded. A plain
-// close() with unread input sends RST, which destroys the reply in flight (RFC 9112 section 9.6).
-constexpr int64_t kLingerMs = 3'000;
+// Where addresses take turns: of what has come, so much is looked at in one of them.
+constexpr size_t kTurnInputBytesMax = 4 * 1024;
 
 // While draining: how long a client that was still in the accept queue may take to send a request.
 constexpr int64_t kLastRequestMs = 1'000;
@@ -44,7 +44,8 @@ void Connection::start() {
   if (services_.log != nullptr) note_remote();
   arm_receive();
   idle_timed_ = true;
-  const int64_t wait_ms = services_.draining ? kLastRequestMs : services_.timeouts.idle_ms;
+  const bool is_late = services_.draining && !services_.handed_over;
+  const int64_t wait_ms = is_late ? kLastRequestMs : services_.timeouts.idle_ms;
   services_.timers.set(id_.slot, services_.now_ms + wait_ms);
 }
 
@@ -99,6 +100,10 @@ void Connection::take_input(std::span<const char> bytes) {
     return;
   }
   if (!may_answer() || input_ != nullptr) return stash(bytes);
+  if (services_.limits.fair_share) {
+    stash(bytes);
+    return yield();
+  }
   const size_t taken = consume(bytes);
   if (taken < bytes.size() && may_have_more_to_answer()) stash(bytes.subspan(taken));
   if (state_ == State::reading) wait_for_request();
@@ -175,8 +180,14 @@ void Connection::pump() {
       flush_later();
     } else if (input_ != nullptr) {
       auto input = std::exchange(input_, nullptr);  // answering may end the connection
-      input->at += consume(std::span<const char>(input->bytes).subspan(input->at));
+      const bool shares = services_.limits.fair_share;
+      std::span<const char> bytes = std::span<const char>(input->bytes).subspan(input->at);
+      if (shares) bytes = bytes.first(std::min(bytes.size(), kTurnInputBytesMax));
+      const size_t taken = consume(bytes);
+      input->at += taken;
+      if (input->at < input->bytes.size()) client_ends_ = false;
       if (input->at < input->bytes.size() && may_have_more_to_answer()) input_ = std::move(input);
+      if (shares && input_ != nullptr && taken == bytes.size() && may_answer()) yield();
     } else {
       break;
     }
@@ -215,7 +226,12 @@ void Connection::flush() {
 void Connection::flush_and_yield() {
   const bool has_file = transfer_ != nullptr && transfer_->has_file();
   flush();
-  if (!has_file || state_ != State::reading) return;
+  if (has_file && state_ == State::reading) yield();
+}
+
+// What more there is has to wait for the next turn.
+void Connection::yield() {
+  if (yielding_) return;
   yielding_ = true;
   services_.runnable.push_back(owner_bits(id_));
 }
@@ -244,13 +260,7 @@ void Connection::settle(send::Outcome outcome) {
     case send::Progress::in_flight:
     case send::Progress::unacknowledged:
     case send::Progress::starved: break;
-    case send::Progress::failed:
-      if (outcome.error != EPIPE && outcome.error != ECONNRESET) {
-        services_.statistics.disk_errors.add();
-        spdlog::error("{}: {} while sending; connection reset", log::quoted(transfer_->file().name),
-                      net::errno_name(outcome.error));
-      }
-      return close(true);
+    case send::Progress::failed: report_failure(outcome.error); return close(true);
     case send::Progress::truncated:
       services_.statistics.truncated_files.add();
       spdlog::warn("{}: file truncated while it was being sent; connection reset",
@@ -276,7 +286,8 @@ void Connection::on_writable() {
 }
 
 bool Connection::on_turn() {
-  const bool replying = state_ == State::replying;
+  // The turn that yield() asked for is not the transfer's, which may be waiting meanwhile.
+  const bool replying = !yielding_ && state_ == State::replying;
   yielding_ = false;
   if (replying) settle(services_.path.advance(*transfer_));
   pump();
@@ -292,105 +303,6 @@ void Connection::on_path_completed(unsigned tag, const io_uring_cqe& cqe) {
   } else if (transfer_->in_flight == 0) {
     release_transfer();
   }
-}
-
-// --- ending ---
-
-// Between requests, or with part of one: sets the deadline, or closes if no more can come.
-void Connection::wait_for_request() {
-  CHECK(state_ == State::reading);
-  if (yielding_ || flush_pending_) return;
-  if (search_ != nullptr) {
-    services_.timers.set(id_.slot, services_.now_ms + services_.timeouts.send_ms);
-    return;
-  }
-  if (input_ended_) return close(false);
-  if (!request_begun()) {
-    if (services_.draining) return linger();
-    request_timed_ = false;
-    if (idle_timed_) return;  // what came was an empty line (RFC 9112 section 2.2)
-    idle_timed_ = true;
-    services_.timers.set(id_.slot, services_.now_ms + services_.timeouts.idle_ms);
-  } else if (!request_timed_) {
-    request_timed_ = true;
-    services_.timers.set(id_.slot, services_.now_ms + services_.timeouts.header_ms);
-  }
-}
-
-void Connection::on_deadline() {
-  Statistics& statistics = services_.statistics;
-  switch (state_) {
-    case State::reading:
-      if (yielding_ || flush_pending_) {  // a client that sends on and on; its turn comes at once
-        services_.timers.set(id_.slot, services_.now_ms + services_.timeouts.send_ms);
-        return;
-      }
-      if (!request_begun() || search_ != nullptr) {
-        statistics.count(search_ != nullptr ? Timeout::send : Timeout::idle);
-        return close(search_ != nullptr);
-      }
-      statistics.count(Timeout::header);
-      services_.received_at_us = services_.now_us;
-      keep_alive_ = false;
-      answer_in_text(408, nullptr);
-      flush();
-      return;
-    case State::replying: return look_at_sending();
-    case State::lingering: statistics.count(Timeout::linger); return close(false);
-    case State::closing: return;
-  }
-}
-
-void Connection::drain() {
-  const bool idle = state_ == State::reading && search_ == nullptr && !request_begun() &&
-                    transfer_ == nullptr && input_ == nullptr;
-  if (idle) close(false);
-}
-
-void Connection::abort() { close(true); }
-
-// After the last reply. A client that asked for the end sends nothing more (RFC 9112 section 9.6):
-// both directions end at once, the receive by itself, and nobody has to wake up for the client's
-// FIN. Any other client may still be sending.
-void Connection::linger() {
-  const bool nothing_more = client_ends_ && input_ == nullptr;
-  if (input_ended_ || ::shutdown(socket_.get(), nothing_more ? SHUT_RDWR : SHUT_WR) < 0) {
-    return close(false);
-  }
-  if (nothing_more) {
-    receive_cancelled_ = true;
-    return close(false);
-  }
-  state_ = State::lingering;
-  input_.reset();
-  if (!receiving_) arm_receive();
-  services_.timers.set(id_.slot, services_.now_ms + kLingerMs);
-}
-
-// The socket itself is closed when the last operation has let go of it.
-void Connection::close(bool reset) {
-  if (state_ == State::closing) return;
-  state_ = State::closing;
-  services_.timers.cancel(id_.slot);
-  if (reset) {
-    const ::linger at_once{1, 0};  // socket(7): close sends RST and drops what is queued
-    (void)::setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-  }
-  if (reset && is_tcp_ && transfer_ != nullptr && transfer_->in_flight > 0) {
-    // A zero-copy send is over when the client acknowledges it, which this one may never do.
-    // connect(2) to AF_UNSPEC drops what is queued and sends RST now, not at the last close.
-    const sockaddr nowhere{AF_UNSPEC, {}};
-    (void)::connect(socket_.get(), &nowhere, sizeof nowhere);
-  }
-  input_.reset();
-  parts_.reset();
-  cancel_receive();
-  if (awaiting_writable_) {
-    services_.ring.cancel(pack(Operation::writable, id_), pack(Operation::ignored));
-  }
-  if (transfer_ == nullptr) return;
-  transfer_->aborted = true;
-  if (transfer_->in_flight == 0) release_transfer();
 }
 
 }  // namespace ringserve

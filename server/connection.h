@@ -47,6 +47,7 @@ class Connection {
            (transfer_ == nullptr || transfer_->in_flight == 0);
   }
   SlotId id() const { return id_; }
+  const void* address() const { return address_.id(); }  // null if there is none
 
  private:
   enum class State : uint8_t { reading, replying, lingering, closing };
@@ -102,8 +103,10 @@ class Connection {
   // --- sending ---
   void flush();
   void flush_and_yield();
+  void yield();
   void flush_later();
   void settle(send::Outcome outcome);
+  void report_failure(int error);
   void watch_sending(send::Progress progress);
   void look_at_sending();
   size_t unacknowledged_bytes() const;
@@ -116,7 +119,10 @@ class Connection {
 
   // --- ending ---
   void wait_for_request();
+  bool leaves_end_to_client() const;
   void linger();
+  void end_first();
+  void end_after_waiting();
   void close(bool reset);
   void release_transfer();
 
@@ -132,6 +138,8 @@ class Connection {
   bool close_after_reply_ : 1 = false;
   bool keep_alive_ : 1 = true;      // of the request being answered
   bool client_ends_ : 1 = false;    // it asked for the end and has sent nothing since
+  bool told_the_end_ : 1 = false;   // the last reply says that it is, and the client knows HTTP/1.1
+  bool waits_for_end_ : 1 = false;  // lingering, and the client is to close first
   bool flush_pending_ : 1 = false;  // on_flush() will be called
   bool yielding_ : 1 = false;       // it had its turn; on_turn() will be called
   bool untouched_ : 1 = true;       // nothing has been received yet

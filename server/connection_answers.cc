@@ -77,6 +77,7 @@ void Connection::answer() {
   const bool whole = parser_->state() == http::RequestParser::State::complete;
   keep_alive_ = whole && request.keep_alive && !services_.draining && takes_more_requests();
   client_ends_ = whole && request.asks_to_close;
+  told_the_end_ = whole && request.version_minor >= 1;
   services_.received_at_us = services_.now_us;
   if (parser_->state() == http::RequestParser::State::failed) {
     return answer_with_error(parser_->error_status(), nullptr);
@@ -161,8 +162,9 @@ void Connection::follow(std::unique_ptr<Search> search) {
 // The directory is not in memory: the ring opens the file while others are served.
 void Connection::submit_open() {
   io_uring_sqe* sqe = services_.ring.next_entry();
-  io_uring_prep_openat2(sqe, search_->site->files->root_fd(), search_->lookup.open_path.c_str(),
+  io_uring_prep_openat2(sqe, search_->site->files->root_fd(), search_->lookup.to_open().c_str(),
                         &search_->lookup.how);
+  sqe->flags |= IOSQE_ASYNC;  // the ring's first attempt, here, waits for whom the file system asks
   io_uring_sqe_set_data64(sqe, pack(Operation::open_file, id_));
   ++operations_;
 }
@@ -170,7 +172,7 @@ void Connection::submit_open() {
 void Connection::on_file_opened(const io_uring_cqe& cqe) {
   --operations_;
   if (state_ == State::lingering || state_ == State::closing) {
-    if (cqe.res >= 0) net::OwnedFd(cqe.res).reset();
+    search_->site->files->discard(cqe.res);
     return;
   }
   files::Lookup& lookup = search_->lookup;
@@ -210,7 +212,8 @@ void Connection::answer_search(const Search& search) {
   }
   if (lookup.outcome == Outcome::failed) {
     services_.statistics.disk_errors.add();
-    spdlog::error("{}: open: {}", log::quoted(lookup.open_path), net::errno_name(lookup.error));
+    spdlog::error("disk error: {}: open: {}; see dmesg(1)", log::quoted(lookup.open_path),
+                  net::errno_name(lookup.error));
   }
   if (search.purpose == Purpose::error_page) return answer_in_text(search.status, &site);
   const bool is_absent =

@@ -1,11 +1,14 @@
 // What follows a reply's head into the transfer, part by part, and what is counted and logged when
 // it has left.
 #include <linux/sockios.h>
+#include <spdlog/spdlog.h>
 #include <sys/ioctl.h>
 
+#include <cerrno>
 #include <ctime>
 
 #include "server/connection.h"
+#include "server/log/escape.h"
 
 namespace ringserve {
 namespace {
@@ -16,7 +19,41 @@ int64_t realtime_us() {
   return now.tv_sec * 1'000'000 + now.tv_nsec / 1'000;
 }
 
+// sendfile(2) and splice(2) give the errors of both their ends. Those of the client's end are
+// nobody's fault here and are not worth a line.
+bool is_the_clients_end(int error) {
+  switch (error) {
+    case EPIPE:
+    case ECONNRESET:
+    case ECONNABORTED:
+    case ENOTCONN:
+    case ETIMEDOUT:  // it has acknowledged nothing for too long: tcp(7)
+    case EHOSTUNREACH:
+    case EHOSTDOWN:
+    case ENETUNREACH:
+    case ENETDOWN: return true;
+    default: return false;
+  }
+}
+
+bool is_short_of_memory(int error) { return error == ENOMEM || error == ENOBUFS; }
+
 }  // namespace
+
+void Connection::report_failure(int error) {
+  if (is_the_clients_end(error)) return;
+  const std::string_view name = transfer_->file().name;
+  if (is_short_of_memory(error)) {
+    spdlog::error(
+        "{}: {} while sending: the kernel is short of memory, or a limit (net.ipv4.tcp_mem, "
+        "RLIMIT_MEMLOCK, the cgroup's memory.max) is low; connection reset",
+        name.empty() ? "a reply" : log::quoted(name), net::errno_name(error));
+    return;
+  }
+  services_.statistics.disk_errors.add();
+  spdlog::error("disk error: {}: {} at byte {} while sending; connection reset; see dmesg(1)",
+                log::quoted(name), net::errno_name(error), transfer_->file().offset);
+}
 
 void Connection::add_body(const files::FileRef& file, uint64_t offset, uint64_t length) {
   if (length == 0) return;

@@ -6,5 +6,5 @@ int main(int argc, char** argv) {
   ringserve::Options options;
   int exit_status = 0;
   if (!ringserve::parse_options(argc, argv, options, exit_status)) return exit_status;
-  return ringserve::serve(options);
+  return ringserve::serve(options, argv);
 }

@@ -15,12 +15,20 @@
 namespace ringserve {
 
 enum class LogFormat { off, common, combined, json };
+// Who ends a connection that is to end.
+enum class ClosePolicy {
+  server,  // the server, at once
+  client,  // the client, where it is told that it may; the server if it does not
+  reset    // the server, with a reset, once the client has acknowledged everything
+};
+enum class SandboxMode { automatic, on, off };
 
 struct Options {
   std::vector<config::SiteConfig> sites;  // at least one; the first answers for unknown names
   std::string config_path;                // empty: everything is from the command line
   std::vector<net::Address> listen;
-  std::string congestion;  // empty: the system's, reno on loopback addresses
+  bool listen_by_default = false;  // nobody has said where
+  std::string congestion;          // empty: the system's, reno on loopback addresses
   unsigned threads = 1;
   send::PathName send_path = send::PathName::automatic;
   send::NamedTuning tuning = send::built_in_tuning();  // of auto
@@ -33,11 +41,15 @@ struct Options {
   uint64_t request_rate_per_address = 0;     // a second; 0: no limit
   uint64_t request_burst_per_address = 0;    // 0: as many as a second allows
   uint64_t min_send_rate = 256;              // bytes a second; 0: no limit
+  bool fair_share = false;                   // of addresses, not of connections
   unsigned header_timeout_s = 10;
   unsigned idle_timeout_s = 75;
   unsigned send_timeout_s = 60;
   unsigned drain_timeout_s = 30;
   bool print_listen = false;
+  std::string user;  // "NAME[:GROUP]" that rights are given up for; empty: they are kept
+  ClosePolicy close = ClosePolicy::server;
+  SandboxMode sandbox = SandboxMode::automatic;
   LogFormat access_log_format = LogFormat::off;
   std::string access_log_path = "-";  // "-": stdout
   std::vector<net::Address> admin;    // empty: none
@@ -54,5 +66,6 @@ bool parse_options(int argc, char** argv, Options& options, int& exit_status);
 std::string_view name_of(send::PathName path);
 std::string_view name_of(send::Cork cork);
 std::string_view name_of(LogFormat format);
+std::string_view name_of(SandboxMode mode);
 
 }  // namespace ringserve

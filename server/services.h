@@ -64,6 +64,7 @@ struct Services {
   // These change with a reload.
   Timeouts timeouts{};
   Limits limits{};
+  ClosePolicy close = ClosePolicy::server;
   SitesRef sites{};
   log::Channel* log = nullptr;  // null: no access log
 
@@ -71,6 +72,7 @@ struct Services {
   int64_t now_us = 0;          // CLOCK_REALTIME, of this turn; only where there is an access log
   int64_t received_at_us = 0;  // the same, of the turn that brought the request being answered
   bool draining = false;       // no further request on any connection
+  bool handed_over = false;    // but one more on those that are idle
   Statistics statistics{};
   Pool<http::RequestParser> parsers{};
   Pool<send::Transfer> transfers{};

@@ -24,10 +24,12 @@ net::Result<Settings> SettingsMaker::make(const Options& options) {
   settings.timeouts = {int64_t{1000} * options.header_timeout_s,
                        int64_t{1000} * options.idle_timeout_s,
                        int64_t{1000} * options.send_timeout_s};
-  settings.limits = {options.max_requests_per_connection, options.min_send_rate,
-                     options.max_connections_per_address,
-                     clients::RequestRate::of(options.request_rate_per_address,
-                                              options.request_burst_per_address)};
+  settings.limits = {
+      options.max_requests_per_connection, options.min_send_rate,
+      options.max_connections_per_address,
+      clients::RequestRate::of(options.request_rate_per_address, options.request_burst_per_address),
+      options.fair_share};
+  settings.close = options.close;
   settings.drain_ms = int64_t{1000} * options.drain_timeout_s;
   settings.rules = Rules::make(options.sites, system_types_, ++generation_);
   if (auto sites = Sites::open(settings.rules, {}); !sites) return tl::unexpected(sites.error());

@@ -27,8 +27,11 @@ struct Limits {
   uint64_t send_rate_bytes_per_s = 0;  // at least, averaged over Timeouts::send_ms
   uint64_t connections_per_address = 0;
   clients::RequestRate request_rate{};  // of an address
+  bool fair_share = false;              // addresses take turns, and not connections
 
-  bool need_addresses() const { return connections_per_address > 0 || request_rate.is_on(); }
+  bool need_addresses() const {
+    return connections_per_address > 0 || request_rate.is_on() || fair_share;
+  }
 };
 
 struct Settings {
@@ -36,6 +39,7 @@ struct Settings {
   Timeouts timeouts;
   Limits limits;
   int64_t drain_ms = 0;
+  ClosePolicy close = ClosePolicy::server;
   std::shared_ptr<log::AccessLog> log;  // null: none
 };
 

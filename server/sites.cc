@@ -136,7 +136,8 @@ std::shared_ptr<const Rules> Rules::make(const std::vector<config::SiteConfig>& 
   return rules;
 }
 
-net::Result<SitesRef> Sites::open(std::shared_ptr<const Rules> rules, const SiteLimits& limits) {
+net::Result<SitesRef> Sites::open(std::shared_ptr<const Rules> rules, const SiteLimits& limits,
+                                  files::LeftToClose* left_to_close) {
   SitesRef sites(new Sites(std::move(rules)));
   const std::vector<SiteRules>& all = sites->rules_->sites;
   for (size_t index = 0; index < all.size(); ++index) {
@@ -150,6 +151,7 @@ net::Result<SitesRef> Sites::open(std::shared_ptr<const Rules> rules, const Site
     options.memory_body_bytes_max = limits.memory_body_bytes_max;
     options.media_types = &site.media_types;
     options.etag = site.config.etag;
+    options.left_to_close = left_to_close;
     options.list_directories = site.config.autoindex;
     for (const config::Coding coding : site.config.precompressed) {
       options.variant_suffixes.emplace_back(suffix_of(coding));

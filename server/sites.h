@@ -71,7 +71,8 @@ struct ServedSite {
 class Sites : public std::enable_shared_from_this<Sites> {
  public:
   static net::Result<std::shared_ptr<Sites>> open(std::shared_ptr<const Rules> rules,
-                                                  const SiteLimits& limits);
+                                                  const SiteLimits& limits,
+                                                  files::LeftToClose* left_to_close = nullptr);
 
   // The site of a host, as in a Host field or an authority; null where that is malformed.
   ServedSite* find(std::string_view authority);

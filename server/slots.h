@@ -53,6 +53,8 @@ class SlotTable {
     return live_[id.slot] && generations_[id.slot] == id.generation ? object(id.slot) : nullptr;
   }
 
+  const T* find(SlotId id) const { return const_cast<SlotTable*>(this)->find(id); }
+
   // Whoever lives in that slot now; null if nobody does.
   T* at_slot(uint32_t slot) { return slot < live_.size() && live_[slot] ? object(slot) : nullptr; }
 

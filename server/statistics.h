@@ -29,7 +29,7 @@ struct Statistics {
   Counter accept_pauses;
   Counter tls_hellos;  // connections that began with one, and were closed
   Counter cache_hits, cache_misses;
-  Counter ring_overflows;  // completions the kernel had to keep for us
+  Counter ring_overflows;  // times that the kernel had to keep completions for us
   Counter disk_errors, truncated_files;
   Counter log_lines_dropped;
   Counter reload_failures;  // this worker kept its old sites

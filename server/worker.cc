@@ -14,6 +14,7 @@
 
 #include "common/check.h"
 #include "server/operation.h"
+#include "server/ring_operations.h"
 
 namespace ringserve {
 namespace {
@@ -35,6 +36,11 @@ constexpr uint32_t kPipeBytes = 1 << 20;  // fs.pipe-max-size's default
 // 0.49 us a request with 8, 0.52 with 1000, 0.51 with 2).
 constexpr size_t kFlushBatch = 8;
 
+// Of the kernel's threads for this ring, those that may wait for the disk: those that the readers
+// leave, open files and close them.
+constexpr unsigned kDiskThreads = send::kDiskReadersMax + 16;
+constexpr unsigned kOtherThreads = 0;  // as many as the kernel allows
+
 // How often what is not counted as it happens is brought up to date for /metrics.
 constexpr int64_t kGaugesMs = 1'000;
 
@@ -47,7 +53,7 @@ constexpr int64_t kTrimIntervalMs = 10'000;
 }  // namespace
 
 net::Result<std::unique_ptr<Worker>> Worker::create(WorkerConfig config,
-                                                    std::vector<WorkerListener> listeners,
+                                                    std::vector<process::WorkerSocket> listeners,
                                                     Settings settings) {
   std::unique_ptr<Worker> worker(new Worker(config));
   if (auto status = worker->set_up(std::move(listeners), std::move(settings)); !status) {
@@ -56,14 +62,20 @@ net::Result<std::unique_ptr<Worker>> Worker::create(WorkerConfig config,
   return worker;
 }
 
-net::Status Worker::set_up(std::vector<WorkerListener> listeners, Settings settings) {
+net::Status Worker::set_up(std::vector<process::WorkerSocket> listeners, Settings settings) {
   const Options& options = *config_.options;
   wake_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake_.valid()) return net::fail("eventfd", errno);
 
-  auto ring = net::Ring::open({});
+  using Operations = std::span<const uint8_t>;
+  auto ring =
+      net::Ring::open({}, config_.restrict_ring ? Operations(kRingOperations) : Operations());
   if (!ring) return tl::unexpected(ring.error());
   ring_ = std::move(*ring);
+  if (auto status = ring_->limit_workers(kDiskThreads, kOtherThreads); !status) {
+    spdlog::warn("{}: many slow reads of the disk may keep others waiting",
+                 status.error().message());
+  }
   auto buffers = net::BufferRing::create(*ring_, kReceiveGroup, kReceiveBuffers,
                                          kReceiveBufferBytes, kReceiveBuffersFirst);
   if (!buffers) return tl::unexpected(buffers.error());
@@ -85,14 +97,14 @@ net::Status Worker::set_up(std::vector<WorkerListener> listeners, Settings setti
       *ring_, *receive_buffers_, *timers_, *path_, *preamble_, runnable_, to_flush_,
       [this](SlotId id, Search& search, listing::Format format) { list(id, search, format); },
       *config_.tls_notice, path.bodies_from_memory, options.tuning.tuning.memory_body_bytes_max});
-  for (WorkerListener& listener : listeners) listeners_.push_back({std::move(listener)});
+  for (process::WorkerSocket& listener : listeners) listeners_.push_back({std::move(listener)});
   return apply(std::move(settings));
 }
 
 // At the start and at a reload: everything that may change, or nothing.
 net::Status Worker::apply(Settings settings) {
   if (services_->sites == nullptr || services_->sites->generation() != settings.rules->generation) {
-    auto sites = Sites::open(settings.rules, config_.limits);
+    auto sites = Sites::open(settings.rules, config_.limits, &left_to_close_);
     if (!sites) return tl::unexpected(sites.error());
     unwatch_files();
     services_->sites = std::move(*sites);
@@ -100,6 +112,7 @@ net::Status Worker::apply(Settings settings) {
   }
   services_->timeouts = settings.timeouts;
   services_->limits = settings.limits;
+  services_->close = settings.close;
   if (settings.limits.need_addresses()) {
     connections_.for_each([this](Connection& one) { one.enter_address(*config_.addresses); });
   }
@@ -145,6 +158,7 @@ void Worker::turn() {
   run_runnable();
   flush_replies();
   if (services_->log != nullptr) services_->log->flush();
+  if (!left_to_close_.fds.empty()) close_what_is_left();
   timers_->advance(services_->now_ms, [this](uint32_t slot) {
     Connection* connection = connections_.at_slot(slot);
     if (connection == nullptr) return;
@@ -153,6 +167,7 @@ void Worker::turn() {
   });
   if (drain_deadline_ms_ > 0 && services_->now_ms >= drain_deadline_ms_) {
     connections_.for_each([this](Connection& connection) {
+      connection.drain();  // who is idle is closed
       connection.abort();
       forget_if_finished(connection);
     });
@@ -178,14 +193,23 @@ void Worker::update_gauges() {
   for (const ServedSite& site : services_->sites->all()) {
     files += site.files->cached_files();
     body_bytes += site.files->cached_body_bytes();
+    if (const int error = site.files->take_watch_error(); error != 0) report_unwatched(error);
   }
   Statistics& statistics = services_->statistics;
   statistics.cached_files.set(files);
   statistics.cached_body_bytes.set(body_bytes);
   const uint64_t dropped = services_->log == nullptr ? 0 : services_->log->dropped();
   statistics.log_lines_dropped.set(dropped_before_ + dropped);
-  statistics.ring_overflows.set(*ring_->raw()->cq.koverflow);
+  statistics.ring_overflows.set(ring_->overflows());
   give_back_memory();
+}
+
+void Worker::report_unwatched(int error) {
+  if (!config_.watch_notice->due(services_->now_ms)) return;
+  spdlog::warn(
+      "inotify: {}: files in directories without a watch are looked at twice a second instead; "
+      "raise fs.inotify.max_user_watches or fs.inotify.max_user_instances (said once an hour)",
+      net::errno_name(error));
 }
 
 void Worker::give_back_memory() {
@@ -231,16 +255,50 @@ void Worker::dispatch_to_connection(const io_uring_cqe& cqe) {
 
 void Worker::run_runnable() {
   running_.swap(runnable_);
+  const bool share = addresses_share();
+  turns_.begin_pass();
   for (const uint64_t owner : running_) {
     Connection* connection = connections_.find(slot_of(owner));
     if (connection == nullptr) {
       path_context_->resource_freed();  // it was woken for a buffer: the next one's turn
       continue;
     }
+    if (share && !turns_.take(connection->address())) {
+      waiting_.push_back(owner);
+      continue;
+    }
     if (!connection->on_turn()) path_context_->resource_freed();
     forget_if_finished(*connection);
   }
   running_.clear();
+  if (waiting_.empty()) return;
+  // Who had no turn comes before who wants another.
+  waiting_.insert(waiting_.end(), runnable_.begin(), runnable_.end());
+  runnable_.swap(waiting_);
+  waiting_.clear();
+}
+
+// Whether several addresses want a turn, and are to have one each.
+bool Worker::addresses_share() const {
+  if (!services_->limits.fair_share || running_.size() < 2) return false;
+  const auto address_of = [this](uint64_t owner) -> const void* {
+    const Connection* connection = connections_.find(slot_of(owner));
+    return connection == nullptr ? nullptr : connection->address();
+  };
+  const void* first = address_of(running_.front());
+  return std::any_of(running_.begin() + 1, running_.end(),
+                     [&](uint64_t owner) { return address_of(owner) != first; });
+}
+
+// By a thread of the kernel's: the last close(2) of a removed file frees its blocks.
+void Worker::close_what_is_left() {
+  for (net::OwnedFd& fd : left_to_close_.fds) {
+    io_uring_sqe* sqe = ring_->next_entry();
+    io_uring_prep_close(sqe, fd.release());
+    sqe->flags |= IOSQE_ASYNC;
+    io_uring_sqe_set_data64(sqe, pack(Operation::ignored));
+  }
+  left_to_close_.fds.clear();
 }
 
 void Worker::flush_replies() {
@@ -259,121 +317,6 @@ void Worker::forget_if_finished(Connection& connection) {
   connections_.destroy(connection.id());
   config_.connections->fetch_sub(1, std::memory_order_relaxed);
   accept_paused_until_ms_ = 0;  // its descriptor is free
-}
-
-// --- what comes from outside of the ring ---
-
-void Worker::await_readable(int fd, uint64_t user_data) {
-  io_uring_sqe* sqe = ring_->next_entry();
-  io_uring_prep_poll_add(sqe, fd, POLLIN);
-  io_uring_sqe_set_data64(sqe, user_data);
-}
-
-namespace {
-
-// Which site of which state of the configuration.
-uint64_t watch_of(const Sites& sites, size_t index) {
-  return pack(Operation::watch,
-              {static_cast<uint32_t>(index), sites.generation() & kGenerationMask});
-}
-
-}  // namespace
-
-void Worker::watch_files() {
-  Sites& sites = *services_->sites;
-  for (size_t i = 0; i < sites.all().size(); ++i) {
-    const int fd = sites.all()[i].files->watch_fd();
-    if (fd >= 0) await_readable(fd, watch_of(sites, i));
-  }
-}
-
-// Entries that name a descriptor must be with the kernel before it is closed.
-void Worker::unwatch_files() {
-  if (services_->sites == nullptr) return;
-  Sites& sites = *services_->sites;
-  for (size_t i = 0; i < sites.all().size(); ++i) {
-    if (sites.all()[i].files->watch_fd() >= 0) {
-      ring_->cancel(watch_of(sites, i), pack(Operation::ignored));
-    }
-  }
-  ring_->submit_and_poll();
-}
-
-void Worker::on_watch(const io_uring_cqe& cqe) {
-  Sites& sites = *services_->sites;
-  const size_t index = slot_of(cqe.user_data).slot;
-  if (cqe.res < 0 || cqe.user_data != watch_of(sites, index)) return;  // of sites that are gone
-  files::Site& files = *sites.all()[index].files;
-  files.on_watch_events();
-  await_readable(files.watch_fd(), cqe.user_data);
-}
-
-size_t Worker::shed_descriptors() {
-  size_t shed = 0;
-  for (const ServedSite& site : services_->sites->all()) shed += site.files->shed_descriptors();
-  return shed;
-}
-
-void Worker::post(Letter letter) {
-  {
-    const std::lock_guard lock(letters_mutex_);
-    letters_.push_back(std::move(letter));
-  }
-  const uint64_t one = 1;
-  // The counter of an eventfd cannot be full here: nobody writes that often.
-  CHECK(::write(wake_.get(), &one, sizeof one) == sizeof one);
-}
-
-void Worker::request_drain() {
-  drain_requested_.store(true);
-  post([](Worker& worker) { worker.start_draining(); });
-}
-
-void Worker::request_reload(Settings settings) {
-  post([settings = std::move(settings)](Worker& worker) {
-    const auto status = worker.apply(settings);
-    if (status) return;
-    worker.services_->statistics.reload_failures.add();
-    spdlog::error("SIGHUP: {}; a worker's running configuration stays", status.error().message());
-  });
-}
-
-void Worker::on_wake() {
-  uint64_t count = 0;
-  if (::read(wake_.get(), &count, sizeof count) < 0 && errno != EAGAIN) {
-    spdlog::error("read of the wake-up eventfd: {}", net::errno_name(errno));
-  }
-  std::vector<Letter> letters;
-  {
-    const std::lock_guard lock(letters_mutex_);
-    letters.swap(letters_);
-  }
-  for (const Letter& letter : letters) letter(*this);
-  await_readable(wake_.get(), pack(Operation::wake));
-}
-
-// The listing comes back as a letter; whoever asked may be gone by then.
-void Worker::list(SlotId id, Search& search, listing::Format format) {
-  const config::SiteConfig& site = search.site->rules->config;
-  listing::Wanted wanted;
-  wanted.path = search.lookup.path;
-  wanted.site = site.root;
-  wanted.format = format;
-  wanted.hidden = site.hidden;
-  wanted.follow_symlinks = site.follow_symlinks;
-  // Without a root, where there is no descriptor left, links are not listed.
-  wanted.root.reset(::fcntl(search.site->files->root_fd(), F_DUPFD_CLOEXEC, 0));
-  config_.lister->list(std::move(wanted), std::move(search.lookup.directory),
-                       [this, id](listing::Listing listing) {
-                         post([id, listing](Worker& worker) { worker.on_listed(id, listing); });
-                       });
-}
-
-void Worker::on_listed(SlotId id, const listing::Listing& listing) {
-  Connection* connection = connections_.find(id);
-  if (connection == nullptr) return;
-  connection->on_listed(listing);
-  forget_if_finished(*connection);
 }
 
 }  // namespace ringserve

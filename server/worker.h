@@ -11,8 +11,10 @@
 #include <vector>
 
 #include "common/net/owned_fd.h"
+#include "server/clients/turns.h"
 #include "server/connection.h"
 #include "server/options.h"
+#include "server/process/listeners.h"
 #include "server/send/path.h"
 #include "server/services.h"
 #include "server/settings.h"
@@ -31,30 +33,36 @@ struct WorkerConfig {
   std::atomic<uint64_t>* connections = nullptr;  // of all workers together
   clients::Addresses* addresses = nullptr;       // the same; outlives the workers
   Notice* tls_notice = nullptr;                  // the same
+  bool restrict_ring = false;                    // to the operations that are used
+  Notice* watch_notice = nullptr;                // the same
 };
 
-struct WorkerListener {
-  net::OwnedFd socket;
-  bool is_tcp = true;
-  bool shared = false;  // other workers accept from the same socket
+enum class Drain {
+  at_once,      // idle connections are closed, who waits in the accept queue is served
+  handed_over,  // a successor has the listeners; idle connections get one more reply, which says
+                // that it is the last: none is closed while its client may be asking
 };
 
 class Worker {
  public:
   // Made and run by one thread, the ring's single issuer; destroyed when that thread has ended.
   static net::Result<std::unique_ptr<Worker>> create(WorkerConfig config,
-                                                     std::vector<WorkerListener> listeners,
+                                                     std::vector<process::WorkerSocket> listeners,
                                                      Settings settings);
 
   // Serves until drain() was called and every connection is gone.
   void run();
 
-  // These three from any thread.
+  // These from any thread.
   // No new connections; the running responses may take --drain-timeout-s.
-  void request_drain();
+  void request_drain(Drain how);
   // For all requests that are not answered yet. Where the sites cannot be opened, the old ones
   // stay, which the log says.
   void request_reload(Settings settings);
+
+  // To be counted by signs_of_life() when the worker's turn has come.
+  void request_sign_of_life();
+  uint64_t signs_of_life() const { return signs_of_life_.load(); }
 
   std::string features() const;
   bool watches_files() const { return services_->sites->main().files->watch_fd() >= 0; }
@@ -63,7 +71,7 @@ class Worker {
 
  private:
   struct Listener {
-    WorkerListener listener;
+    process::WorkerSocket listener;
     bool armed = false;
     bool multishot = false;
   };
@@ -71,7 +79,7 @@ class Worker {
   using Letter = std::function<void(Worker&)>;  // something to do in the worker's thread
 
   explicit Worker(WorkerConfig config) : config_(config) {}
-  net::Status set_up(std::vector<WorkerListener> listeners, Settings settings);
+  net::Status set_up(std::vector<process::WorkerSocket> listeners, Settings settings);
   net::Status apply(Settings settings);
 
   void turn();
@@ -79,7 +87,9 @@ class Worker {
   void dispatch(const io_uring_cqe& cqe);
   void dispatch_to_connection(const io_uring_cqe& cqe);
   void run_runnable();
+  bool addresses_share() const;
   void flush_replies();
+  void close_what_is_left();
   void forget_if_finished(Connection& connection);
 
   void resume_accepting();
@@ -98,15 +108,19 @@ class Worker {
   void on_wake();
   size_t shed_descriptors();
   void update_gauges();
+  void report_unwatched(int error);
   void give_back_memory();
   void on_listed(SlotId id, const listing::Listing& listing);
   void list(SlotId id, Search& search, listing::Format format);
-  void start_draining();
+  void start_draining(Drain how);
+  void serve_accept_queue(Listener& listener);
+  void leave_listener(Listener& listener);
 
   // Destroyed from the bottom up: everything that names the ring goes before it.
   WorkerConfig config_;
   net::OwnedFd wake_;
   std::atomic<bool> drain_requested_ = false;
+  std::atomic<uint64_t> signs_of_life_ = 0;
   std::mutex letters_mutex_;
   std::vector<Letter> letters_;
   std::unique_ptr<net::Ring> ring_;
@@ -115,7 +129,9 @@ class Worker {
   std::unique_ptr<send::PipePool> pipes_;
   std::unique_ptr<TimerWheel> timers_;
   std::unique_ptr<http::Preamble> preamble_;
-  std::vector<uint64_t> runnable_, running_, to_flush_, flushing_;
+  files::LeftToClose left_to_close_;
+  std::vector<uint64_t> runnable_, running_, waiting_, to_flush_, flushing_;
+  clients::Turns turns_;
   std::unique_ptr<send::PathContext> path_context_;
   std::unique_ptr<send::Path> path_;
   std::unique_ptr<Services> services_;

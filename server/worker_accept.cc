@@ -1,6 +1,7 @@
 // A worker's listeners: how many connections it takes at a time, what it does when there is no
 // descriptor left, and how it stops.
 #include <fcntl.h>
+#include <poll.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 
@@ -79,8 +80,9 @@ void Worker::on_accepted(const io_uring_cqe& cqe) {
   const uint32_t index = slot_of(cqe.user_data).slot;
   Listener& listener = listeners_[index];
   if ((cqe.flags & IORING_CQE_F_MORE) == 0) listener.armed = false;
+  if (cqe.res >= 0) add_connection(cqe.res, listener.listener.is_tcp);
+  if (!listener.armed && services_->handed_over) return leave_listener(listener);
   if (cqe.res >= 0) {
-    add_connection(cqe.res, listener.listener.is_tcp);
     const bool near_limit = free_connections() <= config_.accept_burst_max;
     if (near_limit && listener.armed && listener.multishot) cancel_accept(index);
     return;
@@ -137,24 +139,51 @@ void Worker::refuse(net::OwnedFd socket, const clients::Prefix& client) {
 
 // Clients that were waiting in the accept queue are still served; closing the listener would reset
 // them (tcp(7)).
-void Worker::start_draining() {
+void Worker::serve_accept_queue(Listener& listener) {
+  const int fd = listener.listener.socket.get();
+  if (::fcntl(fd, F_SETFL, O_NONBLOCK) < 0) return;
+  for (uint64_t taken = 0; taken < config_.accept_burst_max;) {
+    const int socket = ::accept4(fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (socket >= 0) {
+      add_connection(socket, listener.listener.is_tcp);
+      ++taken;
+    } else if (errno != EINTR && errno != ECONNABORTED) {  // one of them is gone, others wait
+      return;
+    }
+  }
+}
+
+// The successor serves the queue, but for one case: a connection that came while this worker's
+// accept was being cancelled has woken that accept and nobody else's (EPOLLEXCLUSIVE of io_uring's
+// accept), and would wait until the next one comes.
+void Worker::leave_listener(Listener& listener) {
+  const int fd = listener.listener.socket.get();
+  pollfd queue{fd, POLLIN, 0};
+  if (::poll(&queue, 1, 0) > 0) {
+    serve_accept_queue(listener);
+  }
+  listener.listener.socket.reset();
+}
+
+void Worker::start_draining(Drain how) {
   if (services_->draining) return;
   services_->draining = true;
+  services_->handed_over = how == Drain::handed_over;
   drain_deadline_ms_ = services_->now_ms + std::max<int64_t>(settings_.drain_ms, 1);
-  connections_.for_each([this](Connection& connection) {
-    connection.drain();
-    forget_if_finished(connection);
-  });
+  if (how == Drain::at_once) {
+    connections_.for_each([this](Connection& connection) {
+      connection.drain();
+      forget_if_finished(connection);
+    });
+  }
   for (uint32_t index = 0; index < listeners_.size(); ++index) {
     Listener& listener = listeners_[index];
-    const int fd = listener.listener.socket.get();
     if (listener.armed) cancel_accept(index);
-    if (::fcntl(fd, F_SETFL, O_NONBLOCK) == 0) {
-      int socket = -1;
-      while ((socket = ::accept4(fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
-        add_connection(socket, listener.listener.is_tcp);
-      }
+    if (how == Drain::handed_over) {
+      if (!listener.armed) leave_listener(listener);  // else when that is over
+      continue;
     }
+    serve_accept_queue(listener);
     listener.listener.socket.reset();
   }
 }

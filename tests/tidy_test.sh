@@ -18,8 +18,8 @@ complain "$(for f in $files; do head -n 1 "$f" | grep -q '^//' || echo "$f"; don
 complain "$(grep -nwE 'TODO|FIXME|XXX' $files)" "unfinished work"
 complain "$(grep -nE '[^_:.>]close\(' $files | grep -E 'server/|common/' |
   grep -vE 'owned_fd.h|connection|void close|//')" "naked close(): use net::OwnedFd"
-# Every test that the tables of conformance and of reliability name is there.
-for table in server/http/CONFORMANCE.md server/RELIABILITY.md; do
+# Every test that the tables of conformance, of reliability and of faults name is there.
+for table in server/http/CONFORMANCE.md server/RELIABILITY.md server/FAULTS.md; do
   complain "$(grep -oE '`[A-Z][A-Za-z0-9]*\.[a-z]+_[a-z0-9_]*`' "$table" | tr -d '`' |
     sort -u | while IFS=. read -r suite name; do
       grep -rqE "^TEST(_F|_P)?\($suite, $name\)" tests || echo "$suite.$name"

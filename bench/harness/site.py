@@ -74,6 +74,17 @@ class Site:
             self._settle(listed, [path + "\n" for path in paths])
         return listed
 
+    def small(self, count, size_bytes, per_directory):
+        """A list of the paths of small files that are to be read from the disk."""
+        listed = self.lists / f"small-{count}-{size_bytes}.txt"
+        if not listed.exists():
+            paths = [f"/small/{size_bytes}/{number // per_directory:03}/{number}.bin"
+                     for number in range(count)]
+            for path in paths:
+                self._write(self.root / path[1:], size_bytes)
+            self._settle(listed, [path + "\n" for path in paths])
+        return listed
+
     def many(self):
         """A list of 100,000 paths, chosen among the 1,000,000 files that are there. Their content
         is a hole (truncate(2)): it takes no blocks of the disk, and once read is in the page

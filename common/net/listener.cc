@@ -6,9 +6,11 @@
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <fstream>
 
 #include "common/net/socket_owner.h"
@@ -39,9 +41,19 @@ tl::unexpected<Error> bind_failed(const Address& address, int error) {
   return fail("bind " + address.text(), error, advice);
 }
 
+std::string advice_for_descriptors() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) < 0) return "raise RLIMIT_NOFILE (ulimit -n)";
+  return fmt::format("raise RLIMIT_NOFILE (ulimit -n), which is {}", limit.rlim_cur);
+}
+
 Result<OwnedFd> open_socket(const Address& address) {
   OwnedFd fd(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!fd.valid()) return fail("socket for " + address.text(), errno);
+  if (!fd.valid()) {
+    const int error = errno;
+    return fail("socket for " + address.text(), error,
+                error == EMFILE ? advice_for_descriptors() : "");
+  }
   return fd;
 }
 

@@ -90,7 +90,7 @@ Status ask(const std::vector<char>& request, const std::string& what) {
   std::memcpy(&verdict, reply + NLMSG_HDRLEN, sizeof verdict);
   if (header.nlmsg_type != NLMSG_ERROR) return fail(what, EPROTO);
   if (verdict.error != 0) {
-    return fail(what, -verdict.error, "needs CAP_NET_ADMIN and CONFIG_VETH");
+    return fail(what, -verdict.error, "needs CAP_NET_ADMIN, and CONFIG_VETH for a veth");
   }
   return {};
 }
@@ -138,15 +138,8 @@ Status set_up(const OwnedFd& network, const char* interface, bool up) {
 // device look now (dev_qdisc_change_tx_queue_len(), net/sched/sch_generic.c).
 Status settle_queue(const OwnedFd& network, const char* interface) {
   constexpr uint32_t kPackets = 1000;  // the default of Ethernet devices
-  auto scope = NetworkScope::enter(network);
-  if (!scope) return tl::unexpected(scope.error());
   for (const uint32_t length : {kPackets + 1, kPackets}) {
-    Message message(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK);
-    message.add(IFLA_IFNAME, interface);
-    message.add(IFLA_TXQLEN, &length, sizeof length);
-    if (auto status = ask(message.finish(), "set the queue length of a veth"); !status) {
-      return status;
-    }
+    if (auto status = set_queue_length(network, interface, length); !status) return status;
   }
   return {};
 }
@@ -168,8 +161,8 @@ Status set_address(const OwnedFd& network, const char* interface, const char* ho
 Status introduce(const OwnedFd& network, const char* host, const OwnedFd& other,
                  const char* other_interface) {
   ifreq hardware{};
-  if (auto status = configure(other, other_interface, SIOCGIFHWADDR, "read the address of",
-                              hardware);
+  if (auto status =
+          configure(other, other_interface, SIOCGIFHWADDR, "read the address of", hardware);
       !status) {
     return status;
   }
@@ -214,6 +207,15 @@ Result<NetworkScope> NetworkScope::enter(const OwnedFd& network) {
 
 NetworkScope::~NetworkScope() {
   if (home_.valid()) CHECK(::setns(home_.get(), CLONE_NEWNET) == 0);
+}
+
+Status set_queue_length(const OwnedFd& network, const char* interface, uint32_t packets) {
+  auto scope = NetworkScope::enter(network);
+  if (!scope) return tl::unexpected(scope.error());
+  Message message(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK);
+  message.add(IFLA_IFNAME, interface);
+  message.add(IFLA_TXQLEN, &packets, sizeof packets);
+  return ask(message.finish(), fmt::format("set the queue length of {}", interface));
 }
 
 Result<VethPair> make_veth_pair() {

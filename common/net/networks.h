@@ -3,6 +3,7 @@
 // touched.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "common/net/owned_fd.h"
@@ -28,6 +29,10 @@ class NetworkScope {
 
   OwnedFd home_;
 };
+
+// How many packets may wait in an interface of that network before it (txqueuelen). By rtnetlink,
+// which needs no right outside of the network's user namespace; SIOCSIFTXQLEN does.
+Status set_queue_length(const OwnedFd& network, const char* interface, uint32_t packets);
 
 // Two networks and the cable between them. The ends' Ethernet addresses are known from the start
 // and never forgotten (arp(7), permanent entries): no ARP on the cable.

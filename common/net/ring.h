@@ -23,10 +23,15 @@ class Ring {
   };
 
   // Tries SINGLE_ISSUER + DEFER_TASKRUN, then COOP_TASKRUN, then no flag at all.
-  static Result<std::unique_ptr<Ring>> open(Sizes sizes);
+  // Where `operations` (IORING_OP_*) are given, the ring refuses all others with EACCES, for good.
+  static Result<std::unique_ptr<Ring>> open(Sizes sizes, std::span<const uint8_t> operations = {});
   ~Ring();
   Ring(const Ring&) = delete;
   Ring& operator=(const Ring&) = delete;
+
+  // How many threads the kernel may use for operations of this ring's thread that may block: on
+  // regular files (they are done with after a time), and on others. 0: as it is.
+  Status limit_workers(unsigned on_files, unsigned on_others);
 
   // A cleared entry to fill in; submits what is queued when the queue is full. Valid until the
   // next call. A chain of linked entries must be announced by reserve(), else it could be split.
@@ -61,16 +66,22 @@ class Ring {
     return count;
   }
 
+  // How often the completion queue was found full, with more kept back by the kernel.
+  uint64_t overflows() const { return overflows_; }
+
   std::string features() const;  // "single-issuer, defer-taskrun", for people
   io_uring* raw() { return &ring_; }
 
  private:
   Ring() = default;
+  Status restrict_to(std::span<const uint8_t> operations);
   void submit_now();
   bool has_deferred_work() const;
+  void count_overflow();
 
   io_uring ring_{};
   unsigned setup_flags_ = 0;
+  uint64_t overflows_ = 0;
 };
 
 // What to do when io_uring_setup(2) fails with this errno on this system: names the sysctl or the

@@ -104,19 +104,34 @@ std::string open_advice(int errno_value) {
   return "a sandbox may forbid netlink; allow AF_NETLINK sockets";
 }
 
-bool is_v6_only(const nlmsghdr& header) {
+// What the attribute of this type holds; empty where there is none.
+std::string_view attribute_of(const nlmsghdr& header, uint16_t type) {
   const auto* at = reinterpret_cast<const char*>(&header) + NLMSG_SPACE(sizeof(inet_diag_msg));
   const char* end = reinterpret_cast<const char*>(&header) + header.nlmsg_len;
   while (at + sizeof(nlattr) <= end) {
     nlattr attribute;
     std::memcpy(&attribute, at, sizeof attribute);
-    if (attribute.nla_len < sizeof attribute || at + attribute.nla_len > end) break;
-    if (attribute.nla_type == INET_DIAG_SKV6ONLY && attribute.nla_len > NLA_HDRLEN) {
-      return at[NLA_HDRLEN] != 0;
+    if (attribute.nla_len < NLA_HDRLEN || at + attribute.nla_len > end) break;
+    if (attribute.nla_type == type) {
+      return {at + NLA_HDRLEN, size_t{attribute.nla_len} - NLA_HDRLEN};
     }
     at += NLA_ALIGN(attribute.nla_len);
   }
-  return false;
+  return {};
+}
+
+bool is_v6_only(const nlmsghdr& header) {
+  const std::string_view value = attribute_of(header, INET_DIAG_SKV6ONLY);
+  return !value.empty() && value.front() != 0;
+}
+
+std::optional<SocketMemory> memory_in(const nlmsghdr& header) {
+  std::array<uint32_t, SK_MEMINFO_DROPS + 1> words{};
+  const std::string_view value = attribute_of(header, INET_DIAG_SKMEMINFO);
+  if (value.size() < sizeof words) return std::nullopt;
+  std::memcpy(words.data(), value.data(), sizeof words);
+  return SocketMemory{words[SK_MEMINFO_RMEM_ALLOC], words[SK_MEMINFO_WMEM_QUEUED],
+                      words[SK_MEMINFO_FWD_ALLOC], words[SK_MEMINFO_DROPS]};
 }
 
 SeenSocket seen_in(const nlmsghdr& header) {
@@ -125,7 +140,9 @@ SeenSocket seen_in(const nlmsghdr& header) {
   seen.state = static_cast<TcpState>(message.idiag_state);
   seen.local = endpoint_of(message.idiag_family, message.id.idiag_src, message.id.idiag_sport);
   seen.remote = endpoint_of(message.idiag_family, message.id.idiag_dst, message.id.idiag_dport);
+  if (seen.state == TcpState::listen) seen.backlog = message.idiag_wqueue;
   if (message.idiag_timer == kTimerOfTimeWait) seen.expires_in_ms = message.idiag_expires;
+  seen.memory = memory_in(header);
   if (seen.state == TcpState::listen) seen.v6_only = is_v6_only(header);
   return seen;
 }
@@ -208,6 +225,7 @@ Status SockDiag::send_request(int family, const SocketFilter& filter) {
   query.sdiag_family = static_cast<uint8_t>(family);
   query.sdiag_protocol = IPPROTO_TCP;
   query.idiag_states = filter.states;
+  if (filter.with_memory) query.idiag_ext |= 1U << (INET_DIAG_SKMEMINFO - 1);
   nlmsghdr header{};
   header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
   header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;

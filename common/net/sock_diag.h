@@ -56,13 +56,23 @@ constexpr uint32_t mask_of(TcpState state) { return 1U << static_cast<unsigned>(
 constexpr uint32_t kAllStates = (1U << 14) - 2;
 constexpr uint32_t kBindingStates = mask_of(TcpState::listen) | mask_of(TcpState::bound_inactive);
 
+// What the kernel holds for a socket, in bytes (SK_MEMINFO_* in linux/sock_diag.h).
+struct SocketMemory {
+  uint32_t received = 0;    // RMEM_ALLOC: arrived and not read yet, with its overhead
+  uint32_t queued = 0;      // WMEM_QUEUED: sent or to be sent, not acknowledged yet
+  uint32_t in_reserve = 0;  // FWD_ALLOC: taken beforehand for the next packets
+  uint32_t dropped = 0;     // packets that found no room
+};
+
 struct SeenSocket {
   TcpState state = TcpState::close;
   Endpoint local;
   Endpoint remote;
+  uint32_t backlog = 0;  // of listeners: what listen() was given, cut to net.core.somaxconn
   // Until the kernel forgets it, where it is kept as a small timewait socket: in TIME_WAIT, and
   // as an orphan in FIN_WAIT2. 0 to 60,000, but for the latter up to tcp_fin_timeout.
   std::optional<uint32_t> expires_in_ms;
+  std::optional<SocketMemory> memory;  // where the filter asked for it, and the socket has any
   bool v6_only = false;  // of listeners: IPV6_V6ONLY, so that IPv4 connections do not reach it
 };
 
@@ -72,6 +82,7 @@ struct SocketFilter {
   uint32_t states = kAllStates;  // mask_of() of the wanted ones
   std::vector<Endpoint> locals{};
   std::vector<Endpoint> remotes{};
+  bool with_memory = false;
 };
 
 using SocketVisitor = std::function<void(const SeenSocket&)>;

@@ -130,7 +130,7 @@ void write_process(const Snapshot& now, Writer& out) {
   out.gauge("descriptors", "Open file descriptors of the process.", now.descriptors_open);
   out.gauge("descriptors_max", "How many may be open (RLIMIT_NOFILE).", now.descriptors_max);
   out.counter("ring_overflows_total",
-              "Completions the kernel had to keep because a completion queue was full.",
+              "Times that the kernel kept completions back because a completion queue was full.",
               now.ring_overflows);
   out.counter("log_lines_dropped_total",
               "Lines of the access log that were lost because it could not be written in time.",

@@ -47,6 +47,7 @@ class Addresses {
     ~Hold();
 
     explicit operator bool() const { return entry_ != nullptr; }
+    const void* id() const { return entry_; }  // the same for all connections of the address
     // One more request of this address.
     bool admits(const RequestRate& rate, int64_t now_ns);
     void leave(int64_t now_ns);

@@ -83,7 +83,8 @@ class Assembler {
   }
 
   void finish() {
-    if (options_.listen.empty()) options_.listen.push_back(*net::Address::parse(kListenDefault));
+    options_.listen_by_default = options_.listen.empty();
+    if (options_.listen_by_default) options_.listen.push_back(*net::Address::parse(kListenDefault));
     if (is_said("access-log") && !is_said("access-log-format")) {
       options_.access_log_format = LogFormat::combined;
     }

@@ -4,6 +4,7 @@
 
 #include "server/config/settings.h"
 #include "server/config/words.h"
+#include "server/process/user.h"
 
 namespace ringserve {
 namespace config {
@@ -28,6 +29,13 @@ constexpr Choice<LogFormat> kLogFormats[] = {{"off", LogFormat::off},
                                              {"common", LogFormat::common},
                                              {"combined", LogFormat::combined},
                                              {"json", LogFormat::json}};
+
+constexpr Choice<bool> kOnOff[] = {{"off", false}, {"on", true}};
+constexpr Choice<ClosePolicy> kClosePolicies[] = {{"server", ClosePolicy::server},
+                                                  {"client", ClosePolicy::client},
+                                                  {"reset", ClosePolicy::reset}};
+constexpr Choice<SandboxMode> kSandboxes[] = {
+    {"auto", SandboxMode::automatic}, {"on", SandboxMode::on}, {"off", SandboxMode::off}};
 
 std::vector<Choice<send::PathName>> send_paths() {
   std::vector<Choice<send::PathName>> paths;
@@ -170,6 +178,27 @@ std::vector<Setting> process_settings() {
        .put = [](const std::string& text,
                  Target to) { return put_into(to.options.cork, choose<send::Cork>(text, kCorks)); },
        .same = same_member(&Options::cork)},
+      {.name = "user",
+       .placeholder = "NAME",
+       .group = kServing,
+       .help = "NAME or NAME:GROUP: root's rights are given up\nfor this user's when the listeners "
+               "are bound",
+       .put = [](const std::string& text, Target to) -> net::Status {
+         if (auto user = process::find_user(text); !user) return tl::unexpected(user.error());
+         to.options.user = text;
+         return {};
+       },
+       .same = same_member(&Options::user)},
+      {.name = "sandbox",
+       .placeholder = "MODE",
+       .group = kServing,
+       .help = "Landlock, seccomp, restricted rings: on; auto\n(default), as far as nothing stops "
+               "working; off",
+       .put =
+           [](const std::string& text, Target to) {
+             return put_into(to.options.sandbox, choose<SandboxMode>(text, kSandboxes));
+           },
+       .same = same_member(&Options::sandbox)},
       {.name = "print-listen",
        .group = kServing,
        .help = "When ready, print 'listening ADDR' for each\nlistener on stdout",
@@ -228,6 +257,25 @@ std::vector<Setting> limit_settings() {
            [](const std::string& text, Target to) {
              return put_into(to.options.min_send_rate, parse_size(text, kSendRateMax));
            }},
+      {.name = "fair-share",
+       .placeholder = "on|off",
+       .group = kLimits,
+       .help = "on: addresses take turns, however many\nconnections each has; default off: "
+               "connections do",
+       .takes = Takes::on_off,
+       .put =
+           [](const std::string& text, Target to) {
+             return put_into(to.options.fair_share, choose<bool>(text, kOnOff));
+           }},
+      {.name = "close",
+       .placeholder = "WHO",
+       .group = kLimits,
+       .help = "Who ends a connection, and so keeps TIME_WAIT:\nserver (default); client, if it "
+               "does so in a\nsecond; reset, once all is acknowledged: nobody",
+       .put =
+           [](const std::string& text, Target to) {
+             return put_into(to.options.close, choose<ClosePolicy>(text, kClosePolicies));
+           }},
       timeout("header-timeout-s", &Options::header_timeout_s,
               "A request must be complete this long after\nits first byte, else 408", 1),
       timeout("idle-timeout-s", &Options::idle_timeout_s,
@@ -277,6 +325,10 @@ std::vector<Setting> log_settings() {
 
 std::string_view name_of(send::Cork cork) {
   return std::ranges::find(config::kCorks, cork, &config::Choice<send::Cork>::value)->name;
+}
+
+std::string_view name_of(SandboxMode mode) {
+  return std::ranges::find(config::kSandboxes, mode, &config::Choice<SandboxMode>::value)->name;
 }
 
 std::string_view name_of(LogFormat format) {

@@ -31,6 +31,8 @@ void take_over(const Options& wanted, Options& running) {
   running.request_rate_per_address = wanted.request_rate_per_address;
   running.request_burst_per_address = wanted.request_burst_per_address;
   running.min_send_rate = wanted.min_send_rate;
+  running.fair_share = wanted.fair_share;
+  running.close = wanted.close;
   running.header_timeout_s = wanted.header_timeout_s;
   running.idle_timeout_s = wanted.idle_timeout_s;
   running.send_timeout_s = wanted.send_timeout_s;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <linux/openat2.h>
+#include <sys/types.h>
 
 #include <cstdint>
 #include <string>
@@ -29,19 +30,31 @@ class Root {
 
   // A descriptor or -errno; -EAGAIN where it would have to wait for the disk.
   int open_without_disk(const std::string& name, open_how how) const;
+  // Whether opening and closing a file that the kernel knows may wait all the same: in the network,
+  // in user space, or nobody knows where.
+  bool may_wait_for_others() const { return may_wait_for_others_; }
+  // Of the file system of the root itself.
+  dev_t device() const { return device_; }
 
-  // RESOLVE_BENEATH refuses every absolute link, also one that points below the root. The name that
-  // `name` leads to is found out the slow way; opening it below the root, without any link, is the
-  // check. A descriptor or -errno.
-  int open_absolute_link(const std::string& name, open_how how) const;
+  // RESOLVE_BENEATH refuses every absolute link, also one that points below the root. Then what
+  // the link leads to is opened with find_target(), which gives no access to it (O_PATH), asked for
+  // its name, and that name is opened below the root with kTarget, without any link: the check.
+  bool allows_absolute_links() const {
+    return follow_ == FollowSymlinks::within && !real_path_.empty();
+  }
+  static open_how find_target();
+  static constexpr uint64_t kTarget = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
+  // The name below the root of an open file; "." is the root itself, empty what is outside.
+  std::string name_of(int fd) const;
 
  private:
-  Root(net::OwnedFd fd, std::string real_path, FollowSymlinks follow)
-      : fd_(std::move(fd)), real_path_(std::move(real_path)), follow_(follow) {}
+  Root(net::OwnedFd fd, std::string real_path, FollowSymlinks follow);
 
   net::OwnedFd fd_;
   std::string real_path_;  // ends in a slash; empty where it cannot be found out
   FollowSymlinks follow_;
+  bool may_wait_for_others_;
+  dev_t device_ = 0;
 };
 
 }  // namespace ringserve::files

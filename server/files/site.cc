@@ -28,6 +28,13 @@ constexpr unsigned kRetriesMax = 8;
 
 bool names_directory(std::string_view path) { return path.empty() || path.back() == '/'; }
 
+open_how how_to_open(Lookup::Stage stage) {
+  open_how how{};
+  how.flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
+  if (stage == Lookup::Stage::directory) how.flags |= O_DIRECTORY;
+  return how;
+}
+
 timespec now() {
   timespec time{};
   ::clock_gettime(CLOCK_REALTIME, &time);
@@ -112,6 +119,8 @@ void Site::find(std::string_view path, int64_t now_ms, Lookup& lookup) {
   lookup.changes_at_start = cache_.changes();
   lookup.plain = true;
   lookup.complete = true;
+  lookup.finds_target = false;
+  lookup.target.clear();
   begin_next_name(lookup);
   go_on(lookup, now_ms);
 }
@@ -121,9 +130,17 @@ void Site::opened(Lookup& lookup, int result, int64_t now_ms) {
   go_on(lookup, now_ms);
 }
 
+FileFd Site::own(int fd) const {
+  return FileFd(net::OwnedFd(fd), options_.left_to_close, root_.may_wait_for_others());
+}
+
+void Site::discard(int result) const {
+  if (result >= 0) own(result).reset();
+}
+
 void Site::go_on(Lookup& lookup, int64_t now_ms) {
   while (lookup.outcome == Lookup::Outcome::wants_open) {
-    const int result = root_.open_without_disk(lookup.open_path, lookup.how);
+    const int result = root_.open_without_disk(lookup.to_open(), lookup.how);
     if (result == -EAGAIN) return;
     settle(lookup, result, now_ms);
   }
@@ -158,29 +175,43 @@ void Site::begin_open(Lookup& lookup, Lookup::Stage stage) {
   lookup.stage = stage;
   lookup.outcome = Lookup::Outcome::wants_open;
   lookup.retries = 0;
-  lookup.how = {};
-  lookup.how.flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
-  if (stage == Lookup::Stage::directory) lookup.how.flags |= O_DIRECTORY;
+  lookup.finds_target = false;
+  lookup.target.clear();
+  lookup.how = how_to_open(stage);
   lookup.how.resolve = lookup.plain ? Root::kPlain : root_.resolve_flags();
   if (stage == Lookup::Stage::file) lookup.watched = watcher_.is_watched(lookup.open_path);
 }
 
 void Site::settle(Lookup& lookup, int result, int64_t now_ms) {
-  if (result == -EXDEV && lookup.how.resolve != Root::kPlain) {
-    result = root_.open_absolute_link(lookup.open_path, lookup.how);
+  if (lookup.finds_target && result >= 0) {
+    result = settle_target(lookup, result);
+    if (result == 0) return;
   }
   if (result < 0 && worth_another_attempt(lookup, -result)) return;
-  Opened opened{net::OwnedFd(result)};
+  Opened opened{own(result)};
   int error = opened.fd.valid() ? 0 : -result;
-  if (error == 0 && ::fstat(opened.fd.get(), &opened.facts) < 0) error = errno;
+  if (error == 0) error = stat_without_disk(opened.fd.get(), opened.facts);
+  // By a link or a mount to another file system, of which nothing is known.
+  if (opened.facts.st_dev != root_.device()) opened.fd.always_waits();
   switch (lookup.stage) {
     case Lookup::Stage::file: return settle_file(lookup, std::move(opened), error, now_ms);
     case Lookup::Stage::variant: return settle_variant(lookup, std::move(opened), error, now_ms);
     case Lookup::Stage::directory: break;
   }
   lookup.error = error;
-  if (error == 0) lookup.directory = std::move(opened.fd);
+  if (error == 0) lookup.directory = opened.fd.take();
   end_without_file(lookup, error == 0 ? Lookup::Outcome::listing : outcome_of(error));
+}
+
+// Root::find_target() has opened what an absolute link leads to. 0: its name is opened next.
+int Site::settle_target(Lookup& lookup, int result) {
+  const net::OwnedFd found(result);  // O_PATH: closing it asks nobody
+  lookup.target = root_.name_of(found.get());
+  if (lookup.target.empty()) return -EXDEV;
+  lookup.finds_target = false;
+  lookup.how = how_to_open(lookup.stage);
+  lookup.how.resolve = Root::kTarget;
+  return 0;
 }
 
 // True: the outcome is still wants_open, and the same name is opened again.
@@ -188,12 +219,21 @@ bool Site::worth_another_attempt(Lookup& lookup, int error) {
   switch (error) {
     case ELOOP:
     case EXDEV:
-      if (lookup.how.resolve != Root::kPlain) return false;
-      lookup.how.resolve = root_.resolve_flags();
-      lookup.plain = false;
+      if (lookup.how.resolve == Root::kPlain) {
+        lookup.how.resolve = root_.resolve_flags();
+        lookup.plain = false;
+        return true;
+      }
+      if (error == ELOOP || lookup.how.resolve != root_.resolve_flags() || lookup.finds_target ||
+          !lookup.target.empty() || !root_.allows_absolute_links()) {
+        return false;
+      }
+      lookup.finds_target = true;
+      lookup.how = Root::find_target();
       return true;
     case EMFILE:
     case ENFILE: return lookup.retries++ == 0 && cache_.shed() > 0;
+    case EINTR:   // a file system in user space, or over a network
     case EAGAIN:  // a rename raced with "..", or a lease is being broken: openat2(2)
       return lookup.retries++ < kRetriesMax;
     default: return false;
@@ -292,7 +332,9 @@ FileRef Site::make_file(Lookup& lookup) {
 FileRef Site::make_form(Opened opened, const std::string& name, std::string_view suffix) {
   auto file = std::make_shared<File>();
   file->fd = std::move(opened.fd);
-  file->opening = ++openings_;
+  // Of all sites of the thread: what is remembered of openings is the worker's (send/page_cache.h).
+  static thread_local uint64_t openings = 0;
+  file->opening = ++openings;
   file->name = name;
   file->identity = Identity::of(opened.facts);
   file->size_bytes = static_cast<uint64_t>(opened.facts.st_size);
@@ -309,7 +351,8 @@ bool Site::is_unchanged(File& file) {
   bool same = true;
   file.for_each_form([&](File& form) {
     struct stat facts {};
-    same = same && ::fstat(form.fd.get(), &facts) == 0 && Identity::of(facts) == form.identity;
+    same = same && stat_without_disk(form.fd.get(), facts) == 0 &&
+           Identity::of(facts) == form.identity;
   });
   if (same) load_bodies(file);
   return same;
@@ -330,7 +373,8 @@ void Site::load_body(File& form, const File& base) {
   const ssize_t got = ::preadv2(form.fd.get(), &part, 1, 0, RWF_NOWAIT);
   if (got != static_cast<ssize_t>(body.size())) return;
   struct stat facts {};
-  if (::fstat(form.fd.get(), &facts) < 0 || Identity::of(facts) != form.identity) return;
+  if (stat_without_disk(form.fd.get(), facts) != 0) return;
+  if (Identity::of(facts) != form.identity) return;
   if (!cache_.make_room_for_body(form.size_bytes, base)) return;
   form.body = std::move(body);
   form.body_in_memory = true;

@@ -48,6 +48,7 @@ struct SiteOptions {
   // that ends so itself has no variants.
   std::vector<std::string> variant_suffixes;
   EtagKind etag = EtagKind::size_mtime;
+  LeftToClose* left_to_close = nullptr;  // outlives the site and its files
   bool list_directories = false;  // a directory without an index file is opened: Outcome::listing
   // Text to keep beside each file; the server puts the reply's entity fields there. Called once for
   // each opening, when it is known which variants there are.
@@ -56,7 +57,7 @@ struct SiteOptions {
 
 // What openat2(2) and fstat(2) said of one name.
 struct Opened {
-  net::OwnedFd fd;  // not valid: there is no such file
+  FileFd fd;  // not valid: there is no such file
   struct stat facts {};
 };
 
@@ -70,7 +71,7 @@ struct Lookup {
     forbidden,   // no permission, or outside of the root
     exhausted,   // no descriptor or memory left: `error` says which; worth a retry
     failed,      // the disk or the kernel failed: `error`
-    wants_open,  // openat2(root_fd(), open_path, &how), then Site::opened()
+    wants_open,  // openat2(root_fd(), to_open(), &how), then Site::opened()
   };
   Outcome outcome = Outcome::not_found;
   FileRef file;
@@ -80,12 +81,15 @@ struct Lookup {
   std::string path;       // decoded, below the root, "" for the root itself
   std::string open_path;  // what is being opened: the path, an index file of it, a variant of that
   open_how how{};
+  const std::string& to_open() const { return target.empty() ? open_path : target; }
 
   // What follows is for Site alone.
   enum class Stage { file, variant, directory };
   Stage stage = Stage::file;
   size_t index = 0;               // of the index name to be tried next
   unsigned retries = 0;           // of open_path
+  bool finds_target = false;      // of an absolute link: `how` asks for no more than its name
+  std::string target;             // that name, while it is being opened in place of open_path
   uint64_t changes_at_start = 0;  // Cache::changes() when the look-up began
   bool watched = false;           // its directory was, before it was opened
   bool plain = false;             // no link and no mount on the way to anything that was tried
@@ -114,8 +118,14 @@ class Site {
   // The answer to wants_open: a descriptor (taken over) or -errno.
   void opened(Lookup& lookup, int result, int64_t now_ms);
 
+  // In place of opened(), where nobody waits for it any more.
+  void discard(int result) const;
+
   // Gives up the descriptors nobody is sending from; for when the process has none left.
   size_t shed_descriptors() { return cache_.shed(); }
+
+  // An errno where a directory could not be watched for want of a resource, once.
+  int take_watch_error() { return watcher_.take_error(); }
 
   size_t cached_files() const { return cache_.files(); }  // without their variants
   size_t cached_body_bytes() const { return cache_.body_bytes(); }
@@ -138,6 +148,8 @@ class Site {
   void begin_open(Lookup& lookup, Lookup::Stage stage);
   void settle(Lookup& lookup, int result, int64_t now_ms);
   bool worth_another_attempt(Lookup& lookup, int error);
+  int settle_target(Lookup& lookup, int result);
+  FileFd own(int fd) const;
   void settle_file(Lookup& lookup, Opened opened, int error, int64_t now_ms);
   void settle_variant(Lookup& lookup, Opened opened, int error, int64_t now_ms);
   void finish(Lookup& lookup, int64_t now_ms);
@@ -155,7 +167,6 @@ class Site {
   Root root_;
   Watcher watcher_;
   Cache cache_;
-  uint64_t openings_ = 0;
 };
 
 }  // namespace ringserve::files

@@ -7,9 +7,12 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/magic.h>
+#include <linux/openat2.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -36,6 +39,15 @@ bool reports_all_changes(int fd) {
          type == TMPFS_MAGIC || type == F2FS_SUPER_MAGIC || type == kZfsMagic;
 }
 
+// A file in it was opened just now, so the kernel knows it; if it no longer does, no watch is worth
+// waiting for the disk.
+int open_known(int root_fd, const char* directory) {
+  open_how how{};
+  how.flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  how.resolve = RESOLVE_CACHED | RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV;
+  return static_cast<int>(::syscall(SYS_openat2, root_fd, directory, &how, sizeof how));
+}
+
 void distrust(const std::string& prefix, std::string_view name, const Watcher::Names& names,
               Cache& cache) {
   cache.distrust(prefix + std::string(name));
@@ -46,19 +58,22 @@ void distrust(const std::string& prefix, std::string_view name, const Watcher::N
 }  // namespace
 
 Watcher::Watcher(int root_fd) : root_fd_(root_fd) {
-  if (reports_all_changes(root_fd)) inotify_.reset(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+  if (!reports_all_changes(root_fd)) return;
+  inotify_.reset(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+  if (!inotify_.valid()) error_ = errno;
 }
 
 bool Watcher::watch_directory(std::string_view directory) {
   if (watches_.contains(directory)) return true;
   if (watches_.size() >= kWatchesMax) return false;
   const std::string name(directory);
-  net::OwnedFd fd(::openat(root_fd_, name.empty() ? "." : name.c_str(),
-                           O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  net::OwnedFd fd(open_known(root_fd_, name.empty() ? "." : name.c_str()));
   if (!fd.valid() || !reports_all_changes(fd.get())) return false;
   const std::string by_fd = fmt::format("/proc/self/fd/{}", fd.get());
   const int watch = ::inotify_add_watch(inotify_.get(), by_fd.c_str(), kEvents | IN_ONLYDIR);
-  return watch >= 0 && remember(name, watch);
+  if (watch >= 0) return remember(name, watch);
+  if (errno == ENOSPC || errno == ENOMEM) error_ = errno;
+  return false;
 }
 
 // False for an inode that has a watch under another name (a bind mount): events name only one.

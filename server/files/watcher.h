@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "common/net/owned_fd.h"
@@ -32,6 +33,8 @@ class Watcher {
   int fd() const { return inotify_.get(); }
   // Watches every directory from the root to the one that holds `name`; false if one cannot be.
   bool watch_path(std::string_view name);
+  // The errno of what was exhausted since this was last asked, or 0.
+  int take_error() { return std::exchange(error_, 0); }
   // Whether they all are watched already: a file opened after this was asked cannot have changed
   // unannounced.
   bool is_watched(std::string_view name) const;
@@ -50,6 +53,7 @@ class Watcher {
 
   int root_fd_;
   net::OwnedFd inotify_;
+  int error_ = 0;
   // Directory below the root -> descriptor, and back. One that is here has those above it here.
   std::unordered_map<std::string, int, Hash, std::equal_to<>> watches_;
   std::unordered_map<int, std::string> directories_;

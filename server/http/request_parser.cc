@@ -144,7 +144,7 @@ struct RequestParser::Callbacks {
 RequestParser::RequestParser() { begin(); }
 
 void RequestParser::reset() {
-  if (!untouched()) begin();
+  if (!untouched() || state_ != State::incomplete) begin();
 }
 
 void RequestParser::begin() {

@@ -205,7 +205,7 @@ Listing Lister::State::make(Task& task) {
   file->has_useful_mtime = directory.announces_changes && directory.changed_at_s > 0 &&
                            directory.changed_at_s <= ::time(nullptr);
   file->etag = memory.etag();
-  file->fd = memory.take_fd();
+  file->fd = files::FileFd(memory.take_fd());
   struct stat facts {};
   if (::fstat(file->fd.get(), &facts) < 0) return {nullptr, errno};
   file->identity = files::Identity::of(facts);

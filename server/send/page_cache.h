@@ -12,15 +12,25 @@ namespace ringserve::send {
 
 class PageCache {
  public:
+  // Long enough for a file that is asked for again and again, far too short for a kernel that needs
+  // memory, or looks for idle pages, to have taken those.
+  static constexpr int64_t kRememberedMs = 100;
+  static int64_t now_ms();  // CLOCK_MONOTONIC_COARSE
+
   // Whether the bytes [begin, end) of the file, end > begin, can be sent without waiting for a
   // disk. Never waits for one itself. Where it errs, one call waits for one read.
   bool has(const FileRange& file, uint64_t begin, uint64_t end);
+  // They have just been read.
+  void note(const FileRange& file, uint64_t begin, uint64_t end);
 
  private:
+  struct Seen;
+  Seen& place_of(const FileRange& file, uint64_t begin);
+
   struct Seen {
     uint64_t opening = 0;
     uint64_t begin = 0, end = 0;
-    int64_t at_ms = 0;  // CLOCK_MONOTONIC_COARSE
+    int64_t at_ms = 0;
   };
   static constexpr unsigned kRememberedBits = 10;  // 1024 parts of files
 

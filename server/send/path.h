@@ -69,6 +69,10 @@ constexpr uint64_t kTurnBytesMax = 512 * 1024;
 // one socket cost 4 % less of a 100 MiB file (bench/versus/run --workloads 100m).
 constexpr unsigned kTurnsOnEndMax = 4;
 
+// Windows that one worker reads from the disk at a time, with auto: 2 MiB keep a fast disk busy.
+// Each has a thread of the kernel's, and with a fast disk these share the worker's CPU with it.
+constexpr unsigned kDiskReadersMax = 4;
+
 struct Counters {
   Counter zero_copy_sends;
   Counter zero_copy_copied;  // of them, those the kernel copied all the same

@@ -81,14 +81,17 @@ class SendZc final : public Path {
     return submit_read(transfer);
   }
 
+  // Slow readers hold all buffers, or all memory that may be pinned, for as long as they like.
+  Outcome go_on_with_sendfile(Transfer& transfer) {
+    const Outcome outcome = move_file(context_, transfer, sendfile_step);
+    return outcome.progress == Progress::done ? go_on(transfer) : outcome;
+  }
+
   Outcome submit_read(Transfer& transfer) {
     auto& state = transfer.state;
     BufferPool& buffers = *context_.buffers;
     if (state.buffer < 0) state.buffer = buffers.take();
-    if (state.buffer < 0) {  // slow readers hold all of them, for as long as they like
-      const Outcome outcome = move_file(context_, transfer, sendfile_step);
-      return outcome.progress == Progress::done ? go_on(transfer) : outcome;
-    }
+    if (state.buffer < 0) return go_on_with_sendfile(transfer);
     const FileRange& file = transfer.file();
     const auto bytes = static_cast<unsigned>(std::min<uint64_t>(file.length, buffers.size_bytes()));
     return submit(transfer, kRead, [&](io_uring_sqe* sqe) {
@@ -127,6 +130,8 @@ class SendZc final : public Path {
   Outcome on_sent(Transfer& transfer, unsigned place, const io_uring_cqe& cqe) {
     if ((cqe.flags & IORING_CQE_F_MORE) == 0) unpin(transfer, place);
     if (cqe.res == -EAGAIN) return {Progress::blocked, 0};
+    // RLIMIT_MEMLOCK: what is not registered is pinned for each send.
+    if (cqe.res == -ENOMEM || cqe.res == -ENOBUFS) return go_on_with_sendfile(transfer);
     if (cqe.res < 0 && cqe.res != -EINTR) return {Progress::failed, -cqe.res};
     if (cqe.res > 0) {
       if (transfer.is_tcp) context_.counters.zero_copy_sends.add();

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/check.h"
+#include "server/send/disk_queue.h"
 #include "server/send/mover.h"
 #include "server/send/pipe_pool.h"
 
@@ -105,9 +106,14 @@ class Transfer {
     uint32_t buffered_bytes = 0;  // of the file in that buffer, not yet sent
     uint32_t buffer_offset = 0;   // where in the buffer they begin
     std::array<int, kZeroCopyBuffersMax> pinned = {-1, -1, -1, -1};  // until their notification
-    uint64_t part_bytes = 0;  // of the file, before any of it was sent
-    uint64_t warm_until = 0;  // offset in the file up to which pages were asked for
-    int pending_error = 0;    // errno of one half of a linked pair
+    uint64_t part_bytes = 0;    // of the file, before any of it was sent
+    uint64_t warm_until = 0;    // offset in the file up to which its pages are in memory
+    int64_t warm_at_ms = 0;     // when that was found out
+    uint64_t reading_from = 0;  // offset of the window that is being read in
+    DiskQueue::Place place = DiskQueue::Place::outside;
+    bool was_cold = false;     // a window of it was not in memory
+    bool awaits_read = false;  // nothing can be sent before the read has ended
+    int pending_error = 0;     // errno of one half of a linked pair
     bool corked = false;
     bool awaits_notification = false;
     std::vector<iovec> gather;

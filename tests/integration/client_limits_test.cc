@@ -81,6 +81,63 @@ class ClientLimits : public ServerTest {
   }
 };
 
+// --- turns ---
+
+// What all have asked is there before the server looks at any of it: its log tells in which order
+// it was answered.
+TEST_F(ClientLimits, an_address_with_many_connections_has_the_turns_of_one) {
+  constexpr int kConnections = 50, kRequestsEach = 300;
+  const std::string log = tree().beside("access.log");
+  serve({"--fair-share", "on", "--threads", "1", "--access-log", log});
+  std::vector<HttpClient> greedy;
+  for (int i = 0; i < kConnections; ++i) greedy.push_back(connect_and_get("127.0.0.2"));
+  HttpClient modest = connect_and_get("127.0.0.3");
+  server().signal(SIGSTOP);
+  std::string requests;
+  for (int i = 0; i < kRequestsEach; ++i) requests += request("HEAD", "/small");
+  for (HttpClient& client : greedy) client.send(requests);
+  modest.send(request("GET", "/small"));
+  server().signal(SIGCONT);
+  EXPECT_EQ(modest.read_response().status, 200);
+  for (HttpClient& client : greedy) {
+    for (int i = 0; i < kRequestsEach; ++i) ASSERT_EQ(client.read_response("HEAD").status, 200);
+  }
+  server().signal(SIGTERM);
+  server().wait_for_exit();
+  std::ifstream lines(log);
+  int before = 0, place = -1;
+  for (std::string line; std::getline(lines, line); ++before) {
+    if (line.starts_with("127.0.0.3 ")) place = before;
+  }
+  EXPECT_EQ(before, kConnections * (kRequestsEach + 1) + 2);
+  EXPECT_GE(place, kConnections + 1);
+  EXPECT_LT(place, kConnections * kRequestsEach / 3) << "its turn came late";
+}
+
+// Its replies wait for it, and what else it has asked waits for a turn: neither is the other.
+class SharedByPath : public ClientLimits, public testing::WithParamInterface<const char*> {};
+
+TEST_P(SharedByPath, who_does_not_read_gets_every_reply_once_when_it_does) {
+  constexpr int kRequests = 1500;
+  serve({"--fair-share", "on", "--threads", "1", "--send-path", GetParam()});
+  HttpClient slow = connect({.receive_buffer_bytes = 4096, .source = "127.0.0.2"});
+  std::string requests;
+  for (int i = 0; i < kRequests; ++i) requests += request("HEAD", i % 2 == 0 ? "/small" : "/none");
+  slow.send(requests);
+  for (int i = 0; i < 20; ++i) connect_and_get("127.0.0.3");
+  for (int i = 0; i < kRequests; ++i) {
+    ASSERT_EQ(slow.read_response("HEAD").status, i % 2 == 0 ? 200 : 404) << i;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(client_limits, SharedByPath,
+                         testing::Values("auto", "uring-send", "uring-splice", "send-zc"),
+                         [](const auto& tested) {
+                           std::string name = tested.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
 // --- connections of an address ---
 
 TEST_F(ClientLimits, an_address_with_too_many_connections_is_told_503) {

@@ -14,7 +14,8 @@ constexpr std::string_view kAnnouncement = "listening ";
 constexpr std::string_view kAdminAnnouncement = "admin ";
 
 std::vector<std::string> command_line(const ServerSpec& spec) {
-  std::vector<std::string> arguments{ringserve_binary(), "--print-listen"};
+  std::vector<std::string> arguments = spec.launcher;
+  arguments.insert(arguments.end(), {ringserve_binary(), "--print-listen"});
   for (const std::string& listen : spec.listen) {
     arguments.insert(arguments.end(), {"--listen", listen});
   }

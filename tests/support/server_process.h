@@ -19,6 +19,7 @@ struct ServerSpec {
   std::vector<std::string> options = {};
   std::vector<std::string> listen = {"127.0.0.1:0"};
   ChildSetup setup = nothing_special();
+  std::vector<std::string> launcher = {};  // a program that becomes what its arguments say
 };
 
 class ServerProcess {

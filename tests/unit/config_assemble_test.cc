@@ -158,6 +158,7 @@ TEST_F(Assemble, what_waits_for_a_restart_is_named) {
   const Options live = good_file(
       "threads = 1\nmax-connections-per-address = 9\nmax-requests-per-connection = 9\n"
       "request-rate-per-address = 9\nrequest-burst-per-address = 9\nmin-send-rate = 9\n"
+      "fair-share = true\nclose = \"client\"\n"
       "idle-timeout-s = 3\naccess-log = \"/l\"\nhidden = true\nheader = \"X: y\"\n");
   EXPECT_TRUE(needs_restart(running, live).empty());
   const Options other = good_file(

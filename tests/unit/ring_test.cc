@@ -1,10 +1,12 @@
 // The ring and its buffers: a full submission queue, buffers running out, and their return.
 #include "common/net/ring.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <set>
 #include <string>
 
@@ -36,6 +38,26 @@ TEST(Ring, loses_nothing_when_both_queues_are_full) {
         [&](const io_uring_cqe& cqe) { EXPECT_TRUE(seen.insert(cqe.user_data).second); });
     ASSERT_GT(count, 0u) << "nothing came any more after " << seen.size();
   }
+}
+
+TEST(Ring, a_restricted_ring_refuses_what_it_was_not_made_for) {
+  constexpr std::array<uint8_t, 2> kOperations = {IORING_OP_NOP, IORING_OP_READ};
+  auto opened = Ring::open({.submissions = 4, .completions = 8}, kOperations);
+  ASSERT_TRUE(opened) << opened.error().message();
+  Ring& ring = **opened;
+  const auto outcome = [&ring] {
+    int result = -ETIME;
+    ring.submit_and_wait(kPatience);
+    ring.for_each_completion([&](const io_uring_cqe& cqe) { result = cqe.res; });
+    return result;
+  };
+  io_uring_prep_nop(ring.next_entry());
+  EXPECT_EQ(outcome(), 0);
+  io_uring_prep_openat(ring.next_entry(), AT_FDCWD, "/etc/passwd", O_RDONLY, 0);
+  EXPECT_EQ(outcome(), -EACCES);
+  io_uring_prep_socket(ring.next_entry(), AF_INET, SOCK_STREAM, 0, 0);
+  EXPECT_EQ(outcome(), -EACCES);
+  EXPECT_EQ(io_uring_register_iowq_aff(ring.raw(), 0, nullptr), -EACCES);
 }
 
 TEST(Ring, keeps_a_chain_together) {

@@ -43,7 +43,7 @@ Site& SiteTest::site() {
 // As the ring does, but at once.
 void SiteTest::opening_to_end(Lookup& lookup) {
   while (lookup.outcome == Outcome::wants_open) {
-    const long fd = ::syscall(SYS_openat2, site().root_fd(), lookup.open_path.c_str(), &lookup.how,
+    const long fd = ::syscall(SYS_openat2, site().root_fd(), lookup.to_open().c_str(), &lookup.how,
                               sizeof lookup.how);
     site().opened(lookup, fd < 0 ? -errno : static_cast<int>(fd), now_ms_);
   }

@@ -190,7 +190,10 @@ void Worker::complete_response(Connection& connection) {
   connection.body_offset = kBodyNotBegun;
   if (!connection.parser.idle()) connection.parser.reset();
   const bool asked = request.last && plan_.close_by == CloseBy::server;
-  if (!connection.head.keep_alive || asked) connection.closing = connection.server_closes = true;
+  if (connection.head.keep_alive && !asked) return;
+  connection.closing = true;
+  // After our own last request we close, also where the server says that it will.
+  connection.server_closes = asked || !request.last;
 }
 
 // The input at hand is used up: ask for more, or end the connection, and wait for what follows.

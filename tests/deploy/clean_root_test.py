@@ -14,11 +14,21 @@ import unittest
 import deploying
 from deploying import eventually, find, process
 
-ARCHIVE = os.environ.get("RINGSERVE_ARCHIVE", "http://deb.debian.org/debian")
+
 RELEASE = "bookworm"
 BASE = "systemd,systemd-sysv,dbus"
 MINUTES_S = 900
 CLIENT = "curl"
+
+
+def archive():
+    """Where this machine's own packages come from."""
+    chosen = os.environ.get("RINGSERVE_ARCHIVE")
+    if chosen:
+        return chosen
+    listed = subprocess.run(["apt-get", "indextargets", "--format", "$(REPO_URI)",
+                             "Created-By: Packages"], capture_output=True, text=True, check=True)
+    return listed.stdout.split()[0]
 
 
 def patiently(command, **more):
@@ -42,7 +52,7 @@ class CleanRootTest(unittest.TestCase):
         bare = pathlib.Path(os.environ.get("RINGSERVE_CLEAN_ROOT", self.work / "bare"))
         if not (bare / "usr" / "bin" / "apt-get").exists():
             patiently([debootstrap, "--variant=minbase", f"--include={BASE}", RELEASE, bare,
-                       ARCHIVE])
+                       archive()])
         self.root = self.work / "root"
         patiently(["cp", "-a", bare, self.root])
         shutil.copy("/etc/resolv.conf", self.root / "etc" / "resolv.conf")

@@ -91,7 +91,9 @@ std::string interval_text(const ::measure::Comparison& comparison) {
 }
 
 std::string amount_text(const Metric& metric, const SubjectSamples& samples, size_t index) {
-  const std::string number = ringload::si_text(median_of(samples, index));
+  const double amount = median_of(samples, index);
+  if (metric.unit == "ms" && amount >= 1000) return ringload::si_text(amount / 1000) + " s";
+  const std::string number = ringload::si_text(amount);
   const bool has_prefix =
       !number.empty() && std::isalpha(static_cast<unsigned char>(number.back()));
   const bool is_rate = metric.unit.starts_with("/");

@@ -2,10 +2,14 @@
 // entry: it is shared.
 #include "server/files/cache.h"
 
+#include <functional>
+
 #include "common/check.h"
 
 namespace ringserve::files {
 namespace {
+
+constexpr uint64_t kFewBlocksBytes = 64 * 1024;
 
 size_t descriptors_of(File& file) {
   size_t count = 0;
@@ -19,20 +23,34 @@ bool holds_body(File& file) {
   return any;
 }
 
+uint64_t hash_of(std::string_view path) { return std::hash<std::string_view>{}(path); }
+
 }  // namespace
 
+const Cache::List::iterator* Cache::find(std::string_view path, uint64_t hash) const {
+  return by_path_.find(hash, [&](List::iterator entry) { return entry->path == path; });
+}
+
 Cache::Entry* Cache::find(std::string_view path) {
-  const auto found = by_path_.find(path);
-  if (found == by_path_.end()) return nullptr;
-  found->second->used = true;
-  return &*found->second;
+  const auto* found = find(path, hash_of(path));
+  if (found == nullptr) return nullptr;
+  (*found)->used = true;
+  return &**found;
 }
 
 // The second chance (CLOCK): an entry used since it was last passed by is spared. A list in the
 // order of use would be the same but for three cache misses at every hit.
 void Cache::remove_oldest() {
   while (entries_.back().used) spare(std::prev(entries_.end()));
-  remove(std::prev(entries_.end()));
+  const auto oldest = std::prev(entries_.end());
+  // Nothing was heard of its name, and nobody sends it, so it is closed now: one look less. Where
+  // that is wrong after all, a small file has few blocks to free.
+  if (is_unchanged(*oldest) && oldest->file.use_count() == 1) {
+    oldest->file->for_each_form([](File& form) {
+      if (form.size_bytes <= kFewBlocksBytes) form.fd.has_name();
+    });
+  }
+  remove(oldest);
 }
 
 void Cache::spare(List::iterator entry) {
@@ -43,23 +61,22 @@ void Cache::spare(List::iterator entry) {
 Cache::Entry& Cache::put(std::string_view path, FileRef file) {
   const size_t more = descriptors_of(*file);
   CHECK(more <= descriptors_max_);
-  erase(path);
+  const uint64_t hash = hash_of(path);
+  if (const auto* found = find(path, hash)) remove(*found);
   while (descriptors_ + more > descriptors_max_) remove_oldest();
   descriptors_ += more;
-  entries_.push_front(Entry{std::string(path), std::move(file)});
-  by_path_.emplace(entries_.front().path, entries_.begin());
+  entries_.push_front({.path = std::string(path), .file = std::move(file), .hash = hash});
+  by_path_.insert(hash, entries_.begin());
   return entries_.front();
 }
 
 void Cache::erase(std::string_view path) {
-  const auto found = by_path_.find(path);
-  if (found != by_path_.end()) remove(found->second);
+  if (const auto* found = find(path, hash_of(path))) remove(*found);
 }
 
 void Cache::distrust(std::string_view path) {
   ++changes_;
-  const auto found = by_path_.find(path);
-  if (found != by_path_.end()) found->second->trusted_until_ms = 0;
+  if (const auto* found = find(path, hash_of(path))) (*found)->trusted_until_ms = 0;
 }
 
 // The bytes of a body leave the count when its entry goes; a response that still sends them keeps
@@ -71,7 +88,7 @@ void Cache::remove(List::iterator entry) {
     CHECK(body_bytes_ >= form.size_bytes);
     body_bytes_ -= form.size_bytes;
   });
-  by_path_.erase(entry->path);
+  by_path_.erase(entry->hash, entry);
   entries_.erase(entry);
 }
 

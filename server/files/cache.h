@@ -5,9 +5,9 @@
 #include <list>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
 #include "server/files/file.h"
+#include "server/files/hash_index.h"
 
 namespace ringserve::files {
 
@@ -16,10 +16,11 @@ class Cache {
   struct Entry {
     std::string path;  // as asked for: "docs/" for docs/index.html
     FileRef file;
-    int64_t trusted_until_ms = 0;  // after this the path is looked at again
+    int64_t trusted_until_ms = 0;  // after this the path is looked at again; 0: now
     uint32_t epoch = 0;            // of the watched tree when it was looked at
     bool watched = false;
     bool used = false;  // since it was put in or last spared
+    uint64_t hash = 0;  // of the path
   };
 
   Cache(size_t descriptors_max, size_t body_bytes_max)
@@ -60,6 +61,11 @@ class Cache {
 
  private:
   using List = std::list<Entry>;
+  const List::iterator* find(std::string_view path, uint64_t hash) const;
+  // Of a watched one no change was heard.
+  bool is_unchanged(const Entry& entry) const {
+    return entry.watched && entry.epoch == epoch_ && entry.trusted_until_ms != 0;
+  }
   void remove(List::iterator entry);
   void remove_oldest();
   void spare(List::iterator entry);
@@ -70,8 +76,8 @@ class Cache {
   size_t body_bytes_ = 0;
   uint32_t epoch_ = 0;
   uint64_t changes_ = 0;
-  List entries_;                                                  // newest or spared first
-  std::unordered_map<std::string_view, List::iterator> by_path_;  // keys point into the entries
+  List entries_;  // newest or spared first
+  HashIndex<List::iterator> by_path_;
 };
 
 }  // namespace ringserve::files

@@ -31,10 +31,10 @@ int stat_without_disk(int fd, struct stat& facts) {
 void FileFd::reset() {
   if (!fd_.valid()) return;
   struct stat facts {};
-  const auto has_no_name = [&] {
-    return stat_without_disk(fd_.get(), facts) != 0 || facts.st_nlink == 0;
+  const auto has_name = [&] {
+    return has_name_ || (stat_without_disk(fd_.get(), facts) == 0 && facts.st_nlink > 0);
   };
-  if (left_ != nullptr && (always_waits_ || has_no_name())) left_->fds.push_back(std::move(fd_));
+  if (left_ != nullptr && (always_waits_ || !has_name())) left_->fds.push_back(std::move(fd_));
   fd_.reset();
 }
 

@@ -54,6 +54,7 @@ class FileFd {
     fd_ = std::move(other.fd_);
     left_ = other.left_;
     always_waits_ = other.always_waits_;
+    has_name_ = other.has_name_;
     return *this;
   }
   ~FileFd() { reset(); }
@@ -61,6 +62,8 @@ class FileFd {
   int get() const { return fd_.get(); }
   bool valid() const { return fd_.valid(); }
   void always_waits() { always_waits_ = true; }
+  // Its file is known to have a name: closing it removes nothing.
+  void has_name() { has_name_ = true; }
   net::OwnedFd take() { return std::move(fd_); }
   void reset();
 
@@ -68,6 +71,7 @@ class FileFd {
   net::OwnedFd fd_;
   LeftToClose* left_ = nullptr;  // null: it is closed at once
   bool always_waits_ = false;    // whether or not its file has a name left
+  bool has_name_ = false;        // false: it has to be asked
 };
 
 // What is said about a file in front of its content. Made once, by SiteOptions::describe.

@@ -103,6 +103,7 @@ void Watcher::forget(int watch) {
 }
 
 bool Watcher::watch_path(std::string_view name) {
+  if (is_watched(name)) return true;
   if (!inotify_.valid() || !watch_directory("")) return false;
   for (size_t slash = name.find('/'); slash != std::string_view::npos;
        slash = name.find('/', slash + 1)) {

@@ -175,8 +175,7 @@ TEST_F(ClientLimits, a_closed_connection_makes_room_for_the_next) {
       wait_until_let_in("127.0.0.2");
       // What the loop has left behind must be gone, too.
       wait_for_metric("ringserve_connections", {}, 1);
-    }
-    // The first one counts until the server has seen its end.
+    }  // the first one counts until the server has seen its end
     wait_for_metric("ringserve_client_addresses", {}, 0);
   }
 }

@@ -2,6 +2,7 @@
 #include "server/files/cache.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 namespace ringserve::files {
 namespace {
@@ -130,6 +131,41 @@ TEST(Cache, sheds_only_what_nobody_sends) {
   EXPECT_EQ(cache.shed(), 1u);
   EXPECT_NE(cache.find("a"), nullptr);
   EXPECT_EQ(cache.find("b"), nullptr);
+}
+
+// An open file that has no name any more, put as one that is watched.
+Cache::Entry& put_nameless(Cache& cache, const std::string& path, uint64_t size_bytes,
+                           LeftToClose& left) {
+  FileRef file = file_of(size_bytes);
+  file->fd = FileFd(net::OwnedFd(::memfd_create("nameless", MFD_CLOEXEC)), &left);
+  Cache::Entry& entry = cache.put(path, std::move(file));
+  entry.watched = true;
+  entry.epoch = cache.epoch();
+  entry.trusted_until_ms = 500;
+  return entry;
+}
+
+TEST(Cache, asks_for_the_name_of_what_it_closes_unless_that_is_small_and_nothing_was_heard) {
+  Cache cache(1, 0);
+  LeftToClose left;
+  put_nameless(cache, "small", 1000, left);
+  cache.put("next", file_of(0));
+  EXPECT_EQ(left.fds.size(), 0u) << "it was trusted to have one";
+  put_nameless(cache, "large", 1 << 20, left);
+  cache.put("next", file_of(0));
+  EXPECT_EQ(left.fds.size(), 1u);
+  put_nameless(cache, "removed", 1000, left);
+  cache.distrust("removed");
+  cache.put("next", file_of(0));
+  EXPECT_EQ(left.fds.size(), 2u);
+  put_nameless(cache, "moved", 1000, left);
+  cache.distrust_all_watched();
+  cache.put("next", file_of(0));
+  EXPECT_EQ(left.fds.size(), 3u);
+  const FileRef sent = put_nameless(cache, "sent", 1000, left).file;
+  cache.put("next", file_of(0));
+  sent->fd.reset();
+  EXPECT_EQ(left.fds.size(), 4u) << "it may have been removed while it was sent";
 }
 
 }  // namespace

@@ -11,8 +11,9 @@
 
 namespace ringtune {
 
-// While it is there, SIGINT, SIGTERM and SIGHUP do not end the process: they end the cell that runs, whose
-// Error then is EINTR, and are remembered. One at a time, made by the process's only thread.
+// While it is there, SIGINT, SIGTERM and SIGHUP do not end the process: they end the cell that
+// runs, whose Error then is EINTR, and are remembered. One at a time, made by the process's only
+// thread.
 class InterruptWatch {
  public:
   InterruptWatch();

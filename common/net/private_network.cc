@@ -1,12 +1,15 @@
-// unshare(2), identity maps, and lo up. It must never touch the network that it leaves, nor leave
-// the process half inside: every failure is reported, and the caller should then end or skip.
+// unshare(2), identity maps, lo up, and mounts. It must never touch the network that it leaves, nor
+// leave the process half inside: every failure is reported, and the caller should then end or skip.
 #include "common/net/private_network.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/capability.h>
 #include <net/if.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 
 #include <cstring>
@@ -20,8 +23,9 @@ namespace {
 std::string forbidden_by(int errno_value) {
   if (errno_value == EINVAL) return "call it while the process has a single thread";
   if (errno_value == ENOSPC || read_sysctl_int("user.max_user_namespaces").value_or(1) == 0) {
-    return "user.max_user_namespaces or user.max_net_namespaces is used up or 0; raise it, or run "
-           "as root";
+    return "user.max_user_namespaces, user.max_net_namespaces or user.max_mnt_namespaces is used "
+           "up "
+           "or 0; raise it, or run as root";
   }
   // Of Debian's kernels, and of Ubuntu's; elsewhere the parameters do not exist.
   if (read_sysctl_int("kernel.unprivileged_userns_clone").value_or(1) == 0) {
@@ -67,7 +71,42 @@ Status bring_loopback_up() {
   return {};
 }
 
+constexpr const char* kParameters = "/proc/sys";
+constexpr const char* kNetworkParameters = "/proc/sys/net";
+
+// With the mounts below it: /proc/sys/fs/binfmt_misc is one, and the machine's too.
+Status mount_on_itself(const char* path, const mount_attr& attributes) {
+  if (::mount(path, path, nullptr, MS_BIND | MS_REC, nullptr) < 0) {
+    return fail(fmt::format("mount {} on itself", path), errno);
+  }
+  mount_attr changed = attributes;
+  if (::mount_setattr(AT_FDCWD, path, AT_RECURSIVE, &changed, sizeof changed) < 0) {
+    return fail(fmt::format("mount_setattr {}", path), errno);
+  }
+  return {};
+}
+
 }  // namespace
+
+Status make_machine_parameters_read_only() {
+  if (::unshare(CLONE_NEWNS) < 0) return forbidden("unshare CLONE_NEWNS", errno);
+  // Nothing of what follows may reach the namespace that was left.
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) < 0) {
+    return fail("mount / as a slave", errno);
+  }
+  mount_attr read_only{};
+  read_only.attr_set = MOUNT_ATTR_RDONLY;
+  if (auto status = mount_on_itself(kParameters, read_only); !status) return status;
+  mount_attr writable{};
+  writable.attr_clr = MOUNT_ATTR_RDONLY;
+  return mount_on_itself(kNetworkParameters, writable);
+}
+
+int give_up_mounts() {
+  // Out of the bounding set: exec(2) would give it to root again.
+  if (::prctl(PR_CAPBSET_DROP, CAP_SYS_ADMIN, 0, 0, 0) < 0) return errno;
+  return 0;
+}
 
 Status enter_private_user() {
   const uid_t user = ::geteuid();

@@ -21,4 +21,14 @@ Status enter_private_network();
 // wanted. Before any other thread runs, and once: they nest, 32 deep at most.
 Status enter_private_user();
 
+// Moves the calling process into a mount namespace of its own, where /proc/sys is read-only but for
+// the network's: EROFS. A user namespace alone does not keep the machine's parameters safe, since
+// whoever is root outside of it still owns their files. After enter_private_user(), and before any
+// other thread runs. What has CAP_SYS_ADMIN can unmount it: see give_up_mounts().
+Status make_machine_parameters_read_only();
+
+// The calling thread, and what it starts, may no longer change mounts, nor regain that here.
+// System calls only, so that a child may call it between fork and exec. 0, or an errno.
+int give_up_mounts();
+
 }  // namespace net

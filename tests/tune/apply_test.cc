@@ -3,9 +3,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <fstream>
-#include <sstream>
-
 #include "tests/tune/private_host.h"
 
 namespace {
@@ -16,12 +13,7 @@ constexpr const char* kExpect = "connections=500,new_per_s=2000,loopback";
 
 class Apply : public PrivateHostTest {
  protected:
-  std::string read(const std::string& name) const {
-    std::ifstream stream(files_.path(name));
-    std::stringstream text;
-    text << stream.rdbuf();
-    return text.str();
-  }
+  std::string read(const std::string& name) const { return read_text(files_.path(name)); }
 };
 
 TEST_F(Apply, makes_the_round_trip_with_emit_diff_and_back) {

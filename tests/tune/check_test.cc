@@ -71,6 +71,16 @@ TEST_F(Check, shows_the_arithmetic_in_80_columns) {
       << run.out;
   EXPECT_NE(run.out.find("set net.ipv4.ip_local_port_range = 32768 60999"), std::string::npos);
   EXPECT_NE(run.out.find("kernel-notes/07-ephemeral-ports.md"), std::string::npos);
+  EXPECT_NE(run.out.find("  ringtune measure \\\n"
+                         "    --set 'net.ipv4.ip_local_port_range=32768 60999' \\\n"),
+            std::string::npos)
+      << run.out;
+  EXPECT_NE(run.out.find("    --workload churn\n"), std::string::npos) << run.out;
+  plant("net.ipv4.tcp_rmem", "4096 87380 262144");
+  const Finished far =
+      ringtune({"check", "--for", "load", "--expect", "connections=9,bandwidth=1Gbit,rtt_ms=2.5"});
+  EXPECT_NE(far.out.find("    --workload large --connections 9 --rtt-ms 2.5\n"), std::string::npos)
+      << far.out;
   EXPECT_EQ(run.out.find('\x1b'), std::string::npos) << "colours into a pipe";
   for (size_t at = 0; at < run.out.size();) {
     const size_t end = std::min(run.out.find('\n', at), run.out.size());

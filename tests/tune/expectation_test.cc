@@ -54,8 +54,9 @@ TEST(Expectation, names_a_slip) {
         Slip{"connections=5,connections=6", "twice"}, Slip{"=5", "KEY=VALUE"},
         Slip{"rtt_ms=-1", "rtt_ms='-1'"}, Slip{"rtt_ms=nan", "rtt_ms='nan'"},
         Slip{"close=me", "close=client"}, Slip{"loopback=1", "no value"},
-        Slip{"bandwidth=fast", "10Gbit"}, Slip{"connections", "connections=''"},
-        Slip{"zzzzzzzzzzzzz=1", "there are connections"}, Slip{"sources=0", "sources='0'"}}) {
+        Slip{"bandwidth=fast", "10Gbit"}, Slip{"bandwidth=10", "10Gbit"},
+        Slip{"connections", "connections=''"}, Slip{"zzzzzzzzzzzzz=1", "there are connections"},
+        Slip{"sources=0", "sources='0'"}}) {
     const auto expected = parse_expectation("", slip.text);
     ASSERT_FALSE(expected) << slip.text;
     EXPECT_NE(expected.error().message().find(slip.word), std::string::npos)

@@ -2,13 +2,15 @@
 // own: planted truths must be found, with the counter that explains them, and the host must never
 // be written to. Verdicts are asserted where the effect is orders of magnitude, or exact.
 #include <dirent.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <csignal>
-#include <fstream>
+#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "tests/support/load_process.h"
 #include "tests/support/patience.h"
@@ -25,13 +27,6 @@ constexpr ExitStatus kInterrupted{130, 0};
 
 // The parameter itself as the metric, so that what it does is exactly known.
 constexpr const char* kShow = "/proc/sys/net/ipv4/tcp_fin_timeout";
-
-std::string read_text(const std::string& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 struct Measured {
   Finished run;
@@ -70,9 +65,9 @@ void expect_worse(const Measured& measured, bool more_is_better) {
 
 TEST_F(Measure, a_range_of_few_ports_is_worse_for_churn_and_the_ports_say_why) {
   const std::string page = tree_.beside("report.html");
-  const Measured measured = measure({"--set", "net.ipv4.ip_local_port_range=40000 40019",
-                                     "--workload", "churn", "--pairs", "6", "--seconds",
-                                     support::is_sanitized() ? "0.5" : "0.1", "--report", page});
+  const Measured measured =
+      measure({"--set", "net.ipv4.ip_local_port_range=40000 40019", "--workload", "churn",
+               "--pairs", "6", "--seconds", "0.5", "--report", page});
   expect_worse(measured, true);
   const json& witness = measured.value()["witnesses"]["connect EADDRNOTAVAIL"];
   EXPECT_EQ(witness["baseline"], 0) << measured.run.out;
@@ -153,6 +148,28 @@ TEST_F(Measure, nothing_of_the_host_is_written) {
   EXPECT_EQ(before, after);
 }
 
+// It writes what is there already: this must do no harm where it fails.
+constexpr const char* kRewriteTheMachines = "cat /proc/sys/fs/file-max > /proc/sys/fs/file-max";
+
+TEST_F(Measure, the_command_cannot_write_what_is_of_the_machine) {
+  const std::string before = read_text("/proc/sys/fs/file-max");
+  for (const std::string first : {"", "umount /proc/sys; ", "mount -o remount,bind,rw /proc/sys; ",
+                                  "unshare -Urm umount /proc/sys; "}) {
+    const Measured measured = measure({"--set", "net.core.somaxconn=4", "--", "sh", "-c",
+                                       first + "echo next >&2; " + kRewriteTheMachines});
+    EXPECT_EQ(measured.run.status, kTrouble) << first;
+    EXPECT_NE(measured.run.err.find("Read-only file system"), std::string::npos)
+        << measured.run.err;
+    EXPECT_EQ(read_text("/proc/sys/fs/file-max"), before);
+  }
+}
+
+TEST_F(Measure, the_command_may_write_what_is_of_its_network) {
+  const Measured measured = measure({"--set", "net.core.somaxconn=4", "--pairs", "6", "--", "sh",
+                                     "-c", std::string("echo 33 > ") + kShow});
+  EXPECT_TRUE(measured.run.status == kDone || measured.run.status == kNoisy) << measured.run.err;
+}
+
 TEST_F(Measure, mistakes_are_told_with_what_to_do) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> mistakes = {
       {{"--set", "net.ipv4.tcp_finn_timeout=5", "--workload", "small"},
@@ -173,12 +190,60 @@ TEST_F(Measure, mistakes_are_told_with_what_to_do) {
       {{"--set", "net.core.somaxconn=4", "--", "sh", "-c", "echo oh no >&2; exit 3"}, "oh no"},
       {{"--set", "net.core.somaxconn=4", "--number", "more", "--", "echo", "many"}, "'many'"},
       {{"--workload", "small"}, "--set"},
+      {{"--set", "tcp_sack=0", "--workload", "small"}, "did you mean net.ipv4.tcp_sack?"},
+      {{"--set", "net.ipv4.ip_local_port_range=40000", "40099"}, "needs quotes"},
+      {{"--set", "net.ipv4.ip_local_port_range=4-5", "--workload", "small"}, "; it is '"},
+      {{"--set", "net.ipv4.tcp_rmem=5000,6000,7000", "--workload", "small"},
+       "'net.ipv4.tcp_rmem=5000 6000 7000'"},
+      {{"--set", "net.core.somaxconn=4", "--workload", "small", "--root", tree_.root()},
+       "index.html: ENOENT"},
+      {{"--set", "net.core.somaxconn=4", "--workload", "small", "--veth", "--rtt-ms", "3"},
+       "leave out --veth"},
   };
   for (const auto& [arguments, message] : mistakes) {
     const Measured measured = measure(arguments);
     EXPECT_EQ(measured.run.status, kTrouble) << message;
     EXPECT_NE(measured.run.err.find(message), std::string::npos) << measured.run.err;
     EXPECT_EQ(measured.run.out, "");
+  }
+}
+
+// In a user namespace of the child's: none of the machine's is written.
+int forbid_user_namespaces() {
+  if (::unshare(CLONE_NEWUSER) < 0) return errno;
+  const int file = ::open("/proc/sys/user/max_user_namespaces", O_WRONLY | O_CLOEXEC);
+  return file >= 0 && ::write(file, "0", 1) == 1 ? 0 : errno;
+}
+
+TEST_F(Measure, says_which_setting_forbids_namespaces) {
+  const Finished run = ringtune({"measure", "--set", "net.core.somaxconn=4", "--workload", "small"},
+                                forbid_user_namespaces);
+  EXPECT_EQ(run.status, kTrouble);
+  EXPECT_NE(run.err.find("ENOSPC"), std::string::npos) << run.err;
+  EXPECT_NE(run.err.find("user.max_user_namespaces"), std::string::npos) << run.err;
+}
+
+// Also where the tests run under nohup(1).
+int hearing_hangups() { return ::signal(SIGHUP, SIG_DFL) == SIG_ERR ? errno : 0; }
+
+TEST_F(Measure, an_interruption_before_the_first_round_says_so_and_leaves_nothing_behind) {
+  const std::string temporary = tree_.path("tmp");
+  tree_.directory("tmp");
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+    const std::string begun = tree_.beside("begun-" + std::to_string(number));
+    ChildProcess process(
+        {"/usr/bin/env", "TMPDIR=" + temporary, ringtune_binary(), "measure", "--set",
+         "net.core.somaxconn=4", "--", "sh", "-c", "echo >> " + begun + "; exec sleep 60"},
+        hearing_hangups);
+    const Deadline deadline;
+    while (read_text(begun).empty() && !deadline.passed()) {
+      ASSERT_FALSE(process.wait_for_exit(Deadline(0))) << process.err().text();
+    }
+    process.signal(number);
+    EXPECT_EQ(process.wait_for_exit(), kInterrupted);
+    EXPECT_NE(process.err().whole().find("interrupted before anything was measured"),
+              std::string::npos);
+    EXPECT_TRUE(std::filesystem::is_empty(temporary));
   }
 }
 
@@ -233,6 +298,13 @@ TEST_F(Measure, search_finds_what_matters_and_says_what_does_not) {
   EXPECT_EQ(parameters[0]["name"], "net.ipv4.tcp_fin_timeout");
   EXPECT_EQ(parameters[0]["values"][0]["value"], "6");
   EXPECT_EQ(parameters[0]["values"][0]["verdict"], "better");
+
+  const Finished emitted = ringtune({"emit", "--from", json_});
+  EXPECT_EQ(emitted.status, kDone) << emitted.err;
+  EXPECT_NE(emitted.out.find("net.ipv4.tcp_fin_timeout"), std::string::npos) << emitted.out;
+  EXPECT_NE(emitted.out.find("net.ipv4.tcp_sack was screened only"), std::string::npos)
+      << emitted.out;
+  EXPECT_EQ(emitted.out.find("\nnet.ipv4.tcp_sack"), std::string::npos) << emitted.out;
 }
 
 TEST_F(Measure, search_says_when_the_budget_is_too_small) {

@@ -6,8 +6,6 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <sched.h>
-#include <sys/mount.h>
 #include <unistd.h>
 
 #include <string>
@@ -25,26 +23,10 @@ class PrivateHostTest : public ::testing::Test {
     static const net::Status user = net::enter_private_user();
     const net::Status status = user ? net::enter_private_network() : user;
     if (!status) GTEST_SKIP() << status.error().message();
-    static const std::string why_not_guarded = guard_the_machine();
-    if (!why_not_guarded.empty()) GTEST_SKIP() << why_not_guarded;
+    static const net::Status guarded = net::make_machine_parameters_read_only();
+    if (!guarded) GTEST_SKIP() << guarded.error().message();
     const net::Status written = net::write_sysctl("net.ipv4.tcp_fin_timeout", "60");
     if (!written) GTEST_SKIP() << written.error().message();  // /proc/sys of a container
-  }
-
-  // Empty, or why it could not be done.
-  static std::string guard_the_machine() {
-    if (::unshare(CLONE_NEWNS) < 0) return "unshare CLONE_NEWNS: " + net::errno_name(errno);
-    for (const char* folder :
-         {"/proc/sys/fs", "/proc/sys/kernel", "/proc/sys/vm", "/proc/sys/dev", "/proc/sys/user"}) {
-      if (::access(folder, F_OK) != 0) continue;
-      constexpr unsigned long kReadOnly =
-          MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
-      if (::mount(folder, folder, nullptr, MS_BIND, nullptr) < 0 ||
-          ::mount(nullptr, folder, nullptr, kReadOnly, nullptr) < 0) {
-        return std::string("mount ") + folder + " read-only: " + net::errno_name(errno);
-      }
-    }
-    return {};
   }
 
   static void plant(const std::string& name, const std::string& value) {

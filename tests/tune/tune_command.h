@@ -1,9 +1,11 @@
-// The real ringtune: its exit status and what it printed.
+// The real ringtune: its exit status, and what it printed or wrote.
 #pragma once
 
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <fstream>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -28,6 +30,13 @@ inline Finished ringtune(std::vector<std::string> arguments,
   EXPECT_EQ(finished.err.find("Sanitizer: "), std::string::npos) << finished.err;
   EXPECT_EQ(finished.err.find("runtime error: "), std::string::npos) << finished.err;
   return finished;
+}
+
+inline std::string read_text(const std::string& path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
 }
 
 }  // namespace support

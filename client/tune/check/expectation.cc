@@ -17,6 +17,7 @@ namespace {
 constexpr double kConnectionsMax = 1e8;
 constexpr double kRateMax = 1e8;
 constexpr double kRttMsMax = 60'000;
+constexpr double kBandwidthMin = 1e3;   // less is a unit forgotten
 constexpr double kBandwidthMax = 1e13;  // 10 Tbit/s
 constexpr double kIdleSMax = 1e6;
 constexpr double kAddressesMax = 65'536;
@@ -144,7 +145,7 @@ std::optional<double> parse_bandwidth(std::string_view text) {
                         : unit == "t" ? 1e12
                                       : 0;
   const double bit_per_s = value * factor;
-  if (!(bit_per_s >= 1) || bit_per_s > kBandwidthMax) return std::nullopt;
+  if (!(bit_per_s >= kBandwidthMin) || bit_per_s > kBandwidthMax) return std::nullopt;
   return bit_per_s;
 }
 

@@ -104,6 +104,46 @@ std::string summary(const CheckReport& report) {
       breaks == 1 || breaks == 0 ? "breaks" : "break", tight, report.count(Verdict::ok));
 }
 
+// Of `ringtune measure`: what is nearest to what was expected.
+std::string workload_for(const Expectation& expected) {
+  std::string text = "    --workload ";
+  std::optional<uint64_t> connections = expected.connections;
+  if (expected.new_per_s) {
+    text += "churn";
+  } else if (expected.burst) {
+    text += "burst";
+    connections = expected.burst;
+  } else {
+    text += expected.bandwidth_bit_per_s ? "large" : "small";
+  }
+  if (connections) text += fmt::format(" --connections {}", *connections);
+  if (expected.rtt_ms && !expected.loopback) text += fmt::format(" --rtt-ms {}", *expected.rtt_ms);
+  return text + '\n';
+}
+
+// What to type to find out which of them costs anything: a verdict is arithmetic, no experiment.
+std::string next_step(const CheckReport& report, const Terminal& terminal) {
+  std::string sets;
+  for (const Finding& finding : report.findings) {
+    const bool is_bad = finding.verdict == Verdict::breaks || finding.verdict == Verdict::tight;
+    // A comma would be read as two values.
+    if (!is_bad || !finding.wanted || finding.parameter->scope != Scope::network ||
+        finding.wanted->find(',') != std::string::npos) {
+      continue;
+    }
+    const bool has_space = finding.wanted->find(' ') != std::string::npos;
+    const char* quote = has_space ? "'" : "";
+    sets += fmt::format("    --set {0}{1}={2}{0} \\\n", quote, finding.parameter->name,
+                        *finding.wanted);
+  }
+  if (sets.empty()) return {};
+  return '\n' +
+         hanging("", "Which of them costs anything, each alone, in networks of their own:",
+                 terminal.columns) +
+         "  ringtune measure \\\n" + sets + workload_for(report.expected) +
+         hanging("", "or, instead of --workload, your own load test: -- COMMAND", terminal.columns);
+}
+
 }  // namespace
 
 size_t CheckReport::count(Verdict verdict) const {
@@ -120,7 +160,7 @@ std::string report_text(const CheckReport& report, const Terminal& terminal, boo
     }
   }
   return text + unasked_text(report, terminal) + no_matter_text(report, terminal, all) +
-         summary(report);
+         summary(report) + next_step(report, terminal);
 }
 
 nlohmann::ordered_json report_json(const CheckReport& report) {

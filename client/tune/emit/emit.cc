@@ -79,12 +79,12 @@ std::string arithmetic_lines(const CheckReport& report, const std::optional<Meas
   return text;
 }
 
-std::string figure(const MeasuredValue& value) {
+std::string figure(const std::string& value, const MeasuredRatio& ratio) {
   const auto text = [](const std::optional<double>& number) {
     return number ? fmt::format("{:.2f}", *number) : std::string("?");
   };
-  return fmt::format("{}: {} [{}, {}], {}", value.value, text(value.ratio), text(value.low),
-                     text(value.high), value.verdict);
+  return fmt::format("{}: {} [{}, {}], {}", value, text(ratio.ratio), text(ratio.low),
+                     text(ratio.high), ratio.verdict);
 }
 
 // The value that was better by most, whichever direction is the better one.
@@ -104,7 +104,7 @@ std::string measured_lines(const MeasuredParameter& measured, const CheckReport&
                            bool is_noisy) {
   std::string reason = fmt::format("measured against {}: ", measured.baseline);
   for (size_t i = 0; i < measured.values.size(); ++i) {
-    reason += (i > 0 ? "; " : "") + figure(measured.values[i]);
+    reason += (i > 0 ? "; " : "") + figure(measured.values[i].value, measured.values[i]);
   }
   const MeasuredValue* best = is_noisy ? nullptr : best_of(measured);
   if (best == nullptr) return comment_block(measured.name + " is left alone, " + reason) + '\n';
@@ -128,6 +128,15 @@ std::string measured_lines(const MeasuredParameter& measured, const CheckReport&
            '\n';
   }
   return assignment(parameter, reason, best->value);
+}
+
+// Low and high may both be far from the present value: a screening alone sets nothing.
+std::string screened_line(const ScreenedParameter& screened) {
+  const bool matters = screened.high.verdict == "better" || screened.high.verdict == "worse";
+  return comment_block(fmt::format("{} was screened only, against {}: {}{}", screened.name,
+                                   screened.low_value, figure(screened.high_value, screened.high),
+                                   matters ? "; ringtune measure tells what it does alone" : "")) +
+         '\n';
 }
 
 int emit(const ExpectOptions& options, const std::string& from) {
@@ -165,6 +174,9 @@ std::string conf_text(const CheckReport& report, const std::optional<Measured>& 
     for (const MeasuredParameter& one : measured->parameters) {
       lines += measured_lines(one, report, measured->is_noisy);
     }
+    for (const ScreenedParameter& one : measured->screened) {
+      if (!is_measured(measured, one.name)) lines += screened_line(one);
+    }
   }
   if (lines.empty()) lines = "# Nothing has to be set: the present values will do.\n";
   while (lines.ends_with("\n\n")) lines.pop_back();
@@ -180,7 +192,9 @@ void add_emit(CLI::App& app, Run& run) {
   };
   const auto options = std::make_shared<Options>();
   add_expect_options(*command, options->expect);
-  command->add_option("--from", options->from, "What ringtune measure --json wrote")
+  command
+      ->add_option("--from", options->from,
+                   "What ringtune measure --json or\nringtune search --json wrote")
       ->option_text("FILE");
   command->footer(kFooter);
   command->callback(

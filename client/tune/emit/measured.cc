@@ -1,4 +1,4 @@
-// nlohmann::json throws; what it throws becomes an Error here and goes no further.
+// What is wrong is thrown, by nlohmann::json too, and becomes an Error here: it goes no further.
 #include "client/tune/emit/measured.h"
 
 #include <fmt/format.h>
@@ -32,60 +32,129 @@ std::string printable(std::string text) {
   return text;
 }
 
-std::string plain_text(const json& object, const char* key) {
-  auto text = object.at(key).get<std::string>();
-  if (!is_plain_line(text)) throw std::runtime_error(fmt::format("'{}' is not one line", key));
-  return text;
+// A value of the document and the way to it, which what is wrong with it is told by:
+// "parameters[0].values[1].ratio".
+class Place {
+ public:
+  Place(const json& value, std::string path) : value_(value), path_(std::move(path)) {}
+
+  Place at(const char* key) const {
+    if (!value_.is_object()) fail("an object is expected here");
+    const auto found = value_.find(key);
+    const std::string path = path_.empty() ? key : path_ + "." + key;
+    if (found == value_.end()) throw std::runtime_error(fmt::format("{} is missing", path));
+    return {*found, path};
+  }
+  std::vector<Place> each() const {
+    if (!value_.is_array()) fail("a list is expected here");
+    std::vector<Place> places;
+    for (size_t i = 0; i < value_.size(); ++i) {
+      places.emplace_back(value_[i], fmt::format("{}[{}]", path_, i));
+    }
+    return places;
+  }
+  std::string plain_text() const {
+    if (!value_.is_string()) fail("a text is expected here");
+    auto text = value_.get<std::string>();
+    if (!is_plain_line(text)) fail("it is not one plain line");
+    return text;
+  }
+  // JSON has no infinity: null is the end of an interval that has none.
+  std::optional<double> number_or_nothing() const {
+    if (value_.is_null()) return std::nullopt;
+    if (!value_.is_number()) fail("a number, or null, is expected here");
+    return value_.get<double>();
+  }
+  bool flag() const {
+    if (!value_.is_boolean()) fail("true or false is expected here");
+    return value_.get<bool>();
+  }
+  bool has(const char* key) const { return value_.contains(key); }
+  bool is(int number) const { return value_ == number; }
+  [[noreturn]] void fail(std::string_view what) const {
+    throw std::runtime_error(
+        fmt::format("{}: {}; it is {}", path_.empty() ? "the whole" : path_, what, shown()));
+  }
+
+ private:
+  std::string shown() const {
+    constexpr size_t kLettersMax = 40;
+    std::string text = value_.dump(-1, ' ', false, json::error_handler_t::replace);
+    if (text.size() > kLettersMax) text = text.substr(0, kLettersMax) + "...";
+    return text;
+  }
+
+  const json& value_;
+  std::string path_;
+};
+
+std::string parameter_name(const Place& place) {
+  std::string name = place.plain_text();
+  if (const auto path = path_of_parameter(name); !path) place.fail(path.error().message());
+  return name;
 }
 
-// JSON has no infinity: null is the end of an interval that has none.
-std::optional<double> number_or_nothing(const json& number) {
-  return number.is_null() ? std::nullopt : std::optional(number.get<double>());
+MeasuredRatio ratio_of(const Place& place) {
+  return {place.at("ratio").number_or_nothing(), place.at("low").number_or_nothing(),
+          place.at("high").number_or_nothing(), place.at("verdict").plain_text()};
 }
 
-MeasuredValue value_of(const json& object) {
-  MeasuredValue value;
-  value.value = plain_text(object, "value");
-  value.ratio = number_or_nothing(object.at("ratio"));
-  value.low = number_or_nothing(object.at("low"));
-  value.high = number_or_nothing(object.at("high"));
-  value.verdict = plain_text(object, "verdict");
-  return value;
-}
-
-MeasuredParameter parameter_of(const json& object) {
+MeasuredParameter parameter_of(const Place& place) {
   MeasuredParameter parameter;
-  parameter.name = plain_text(object, "name");
-  const auto path = path_of_parameter(parameter.name);
-  if (!path) throw std::runtime_error(path.error().message());
-  parameter.baseline = plain_text(object, "baseline");
-  for (const json& value : object.at("values")) parameter.values.push_back(value_of(value));
+  parameter.name = parameter_name(place.at("name"));
+  parameter.baseline = place.at("baseline").plain_text();
+  for (const Place& value : place.at("values").each()) {
+    parameter.values.push_back({ratio_of(value), value.at("value").plain_text()});
+  }
   return parameter;
+}
+
+ScreenedParameter screened_of(const Place& place) {
+  return {parameter_name(place.at("name")), place.at("low_value").plain_text(),
+          place.at("high_value").plain_text(), ratio_of(place)};
+}
+
+Measured measured_of(const Place& document) {
+  if (!document.at("format").is(kMeasuredFormat)) {
+    document.at("format").fail(fmt::format("format {} is known", kMeasuredFormat));
+  }
+  const std::string command = document.at("command").plain_text();
+  if (command != "measure" && command != "search") {
+    document.at("command").fail("'measure' or 'search' is expected here");
+  }
+  Measured measured;
+  measured.kernel = document.at("kernel").plain_text();
+  measured.workload = document.at("workload").plain_text();
+  measured.is_noisy = document.has("noisy") && document.at("noisy").flag();
+  measured.is_interrupted = document.has("interrupted") && document.at("interrupted").flag();
+  for (const Place& parameter : document.at("parameters").each()) {
+    measured.parameters.push_back(parameter_of(parameter));
+  }
+  if (command == "search") {
+    for (const Place& factor : document.at("screening").at("factors").each()) {
+      measured.screened.push_back(screened_of(factor));
+    }
+  }
+  return measured;
 }
 
 }  // namespace
 
 net::Result<Measured> parse_measured(std::string_view text, const std::string& origin) {
-  const std::string advice = "give what ringtune measure --json wrote";
+  const auto not_such_a_file = [&origin](std::string_view why) {
+    return net::fail(fmt::format("{}: {}", origin, printable(std::string(why))), 0,
+                     "give what ringtune measure --json or ringtune search --json wrote");
+  };
   try {
     const json document = json::parse(text);
-    if (document.at("format") != kMeasuredFormat ||
-        document.at("command").get<std::string>() != "measure") {
-      return net::fail(
-          fmt::format("{}: not of ringtune measure, format {}", origin, kMeasuredFormat), 0,
-          advice);
-    }
-    Measured measured;
-    measured.kernel = plain_text(document, "kernel");
-    measured.workload = plain_text(document, "workload");
-    measured.is_noisy = document.value("noisy", false);
-    measured.is_interrupted = document.value("interrupted", false);
-    for (const json& parameter : document.at("parameters")) {
-      measured.parameters.push_back(parameter_of(parameter));
-    }
-    return measured;
+    return measured_of(Place(document, ""));
+  } catch (const json::exception& error) {
+    // "[json.exception.parse_error.101] parse error at line 1, column 2: ..."
+    const std::string_view what = error.what();
+    const size_t end = what.find("] ");
+    return not_such_a_file(end == std::string_view::npos ? what : what.substr(end + 2));
   } catch (const std::exception& error) {
-    return net::fail(fmt::format("{}: {}", origin, printable(error.what())), 0, advice);
+    return not_such_a_file(error.what());
   }
 }
 

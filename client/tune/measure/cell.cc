@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <array>
 #include <csignal>
@@ -24,12 +25,20 @@ volatile std::sig_atomic_t interrupted = 0;
 
 void note_interrupt(int) { interrupted = 1; }
 
+constexpr std::array kInterrupts{SIGINT, SIGTERM, SIGHUP};
+
 sigset_t interrupts() {
   sigset_t set;
   ::sigemptyset(&set);
-  ::sigaddset(&set, SIGINT);
-  ::sigaddset(&set, SIGTERM);
+  for (const int number : kInterrupts) ::sigaddset(&set, number);
   return set;
+}
+
+// nohup(1) has said that it does not matter.
+bool is_ignored_hangup(int number) {
+  struct sigaction present {};
+  return number == SIGHUP && ::sigaction(number, nullptr, &present) == 0 &&
+         present.sa_handler == SIG_IGN;
 }
 
 nlohmann::json work_inside(const CellWork& work) {
@@ -37,7 +46,14 @@ nlohmann::json work_inside(const CellWork& work) {
     return nlohmann::json{
         {"error", {{"what", error.what}, {"errno", error.errno_value}, {"advice", error.advice}}}};
   };
+  const bool is_root = ::geteuid() == 0;
   if (auto status = net::enter_private_user(); !status) return error_of(status.error());
+  // Anybody else may not write them, whatever a container says to mounts.
+  if (auto status = net::make_machine_parameters_read_only(); !status && is_root) {
+    net::Error error = status.error();
+    error.advice = "root could write the machine's parameters here: run ringtune as another user";
+    return error_of(error);
+  }
   // A network to come home to (NetworkScope): the one outside is closed from here on.
   if (auto status = net::enter_private_network(); !status) return error_of(status.error());
   auto result = work();
@@ -48,6 +64,7 @@ nlohmann::json work_inside(const CellWork& work) {
 [[noreturn]] void be_the_cell(const CellWork& work, int answer, pid_t parent) {
   ::signal(SIGINT, SIG_IGN);  // the parent decides
   ::signal(SIGTERM, SIG_DFL);
+  ::signal(SIGHUP, SIG_IGN);
   const sigset_t set = interrupts();
   ::sigprocmask(SIG_UNBLOCK, &set, nullptr);
   if (::setpgid(0, 0) < 0 || ::prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || ::getppid() != parent) {
@@ -97,13 +114,16 @@ InterruptWatch::InterruptWatch() {
   struct sigaction action {};
   action.sa_handler = note_interrupt;
   CHECK(::sigprocmask(SIG_BLOCK, &set, nullptr) == 0);
-  CHECK(::sigaction(SIGINT, &action, nullptr) == 0 && ::sigaction(SIGTERM, &action, nullptr) == 0);
+  for (const int number : kInterrupts) {
+    if (!is_ignored_hangup(number)) CHECK(::sigaction(number, &action, nullptr) == 0);
+  }
 }
 
 InterruptWatch::~InterruptWatch() {
   const sigset_t set = interrupts();
-  ::signal(SIGINT, SIG_DFL);
-  ::signal(SIGTERM, SIG_DFL);
+  for (const int number : kInterrupts) {
+    if (!is_ignored_hangup(number)) ::signal(number, SIG_DFL);
+  }
   CHECK(::sigprocmask(SIG_UNBLOCK, &set, nullptr) == 0);
 }
 

@@ -1,6 +1,7 @@
 // A process of its own for one sample: in a fresh user namespace, so that it is root of nothing
-// but its own networks, and single-threaded when it begins, which unshare(2) asks for. What it
-// finds out comes back as JSON; whatever it started ends with it.
+// but its own networks, with the machine's parameters read-only even for who is root outside, and
+// single-threaded when it begins, which unshare(2) asks for. What it finds out comes back as JSON;
+// whatever it started ends with it.
 #pragma once
 
 #include <functional>
@@ -10,8 +11,9 @@
 
 namespace ringtune {
 
-// While it is there, SIGINT and SIGTERM do not end the process: they end the cell that runs, whose
-// Error then is EINTR, and are remembered. One at a time, made by the process's only thread.
+// While it is there, SIGINT, SIGTERM and SIGHUP do not end the process: they end the cell that
+// runs, whose Error then is EINTR, and are remembered. One at a time, made by the process's only
+// thread.
 class InterruptWatch {
  public:
   InterruptWatch();

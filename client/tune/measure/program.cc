@@ -18,6 +18,7 @@
 
 #include "common/check.h"
 #include "common/measure/cpu_time.h"
+#include "common/net/private_network.h"
 
 extern char** environ;
 
@@ -32,6 +33,7 @@ struct ChildPlan {
   std::vector<char*> arguments;
   std::vector<char*> environment;
   int cpu;
+  bool may_mount;
   int out;
   int err;
   int report;  // the errno of what failed
@@ -51,6 +53,10 @@ struct ChildPlan {
     CPU_ZERO(&cpus);
     CPU_SET(static_cast<size_t>(plan.cpu), &cpus);
     is_well = is_well && ::sched_setaffinity(0, sizeof cpus, &cpus) == 0;
+  }
+  if (is_well && !plan.may_mount) {
+    errno = net::give_up_mounts();
+    is_well = errno == 0;
   }
   const int nothing = ::open("/dev/null", O_RDONLY);
   is_well =
@@ -93,6 +99,7 @@ net::Result<std::unique_ptr<Program>> Program::start(const ProgramOptions& optio
   const ChildPlan plan{pointers_to(arguments),
                        pointers_to(environment),
                        options.cpu,
+                       options.may_mount,
                        out_write.get(),
                        err.get(),
                        report_write.get(),

@@ -18,6 +18,7 @@ struct ProgramOptions {
   std::vector<std::string> arguments;  // the first is looked for in PATH if it has no slash
   std::vector<std::pair<std::string, std::string>> environment{};  // added to ours
   int cpu = -1;                                                    // -1: where it likes
+  bool may_mount = true;  // false: what is read-only here stays so, whatever it does
 };
 
 class Program {

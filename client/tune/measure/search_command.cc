@@ -88,6 +88,7 @@ net::Result<std::vector<Factor>> factors_of(const SearchOptions& options) {
     if (is_there) continue;
     const auto range = usual_range(name);
     if (!range) {
+      if (auto status = check_name(name); !status) return tl::unexpected(status.error());
       return net::fail(fmt::format("{}: no usual low and high value is known", name), 0,
                        fmt::format("give --set {}=LOW,HIGH", name));
     }
@@ -178,6 +179,11 @@ bool matters(const Factor& factor) {
   return factor.finding == Finding::better || factor.finding == Finding::worse;
 }
 
+std::string finding_words(const Factor& factor) {
+  if (matters(factor)) return fmt::format("high is {}", finding_name(factor.finding));
+  return factor.finding == Finding::unclear ? "too few to say" : "no difference seen";
+}
+
 // Of those that matter, the better one of the two values, where it is not the present one already,
 // else the other; as many as there is time for.
 net::Status confirm(const Setup& setup, const Clock& clock, Search& search) {
@@ -233,9 +239,7 @@ std::string text_of(const Setup& setup, const Search& search) {
   for (const Factor& factor : search.factors) {
     text += fmt::format("  {:<38} {:>7} {:<18} {}\n    low {}, high {}\n", factor.name,
                         ratio_text(factor.effect.ratio), interval_text(factor.effect),
-                        matters(factor) ? fmt::format("high is {}", finding_name(factor.finding))
-                                        : std::string("no difference seen"),
-                        factor.low, factor.high);
+                        finding_words(factor), factor.low, factor.high);
   }
   if (search.is_interrupted) text += "\nINTERRUPTED: this is partial.\n";
   if (search.confirmed) {
@@ -245,7 +249,7 @@ std::string text_of(const Setup& setup, const Search& search) {
   }
   std::string idle;
   for (const Factor& factor : search.factors) {
-    if (!matters(factor)) idle += (idle.empty() ? "" : ", ") + factor.name;
+    if (factor.finding == Finding::no_difference) idle += (idle.empty() ? "" : ", ") + factor.name;
   }
   if (!idle.empty()) {
     text += "\n";

@@ -67,7 +67,9 @@ net::Error refused(const Setting& setting, net::Error error) {
         "a network of its own may only have those of net.ipv4.tcp_allowed_congestion_control";
   }
   if (error.advice.empty()) {
-    error.advice = fmt::format("the kernel does not take '{}'", setting.value);
+    const auto present = net::read_sysctl(setting.name);
+    error.advice = fmt::format("the kernel does not take '{}'; it is '{}' here", setting.value,
+                               present ? spaced(*present) : "unreadable");
   }
   return error;
 }
@@ -143,8 +145,13 @@ net::Status try_values(const std::vector<Setting>& surroundings, const std::vect
             const auto made = set_in_this_network(setting);
             if (!made) return tl::unexpected(refused(setting, made.error()));
             if (*made != value) {
-              return net::fail(fmt::format("set {} to '{}'", trial.name, value), 0,
-                               fmt::format("the kernel made '{}' of it; give that instead", *made));
+              return net::fail(
+                  fmt::format("set {} to '{}'", trial.name, value), 0,
+                  fmt::format("the kernel made '{}' of it; give that instead{}", *made,
+                              trial.values.size() > 1
+                                  ? fmt::format(", or, if the commas were to be spaces, '{}={}'",
+                                                trial.name, fmt::join(trial.values, " "))
+                                  : std::string()));
             }
           }
         }

@@ -29,8 +29,17 @@ std::string workload_names() {
   return names;
 }
 
+// What the shell makes of --set NAME=A B without quotes.
+bool is_number(const std::string& word) {
+  return !word.empty() && word.find_first_not_of("0123456789") == std::string::npos;
+}
+
 net::Result<Workload> workload_of(const SetupOptions& options) {
   if (!options.command.empty()) {
+    if (is_number(options.command.front())) {
+      return net::fail(fmt::format("'{}' is no command", options.command.front()), 0,
+                       "a value with a space in it needs quotes: --set 'NAME=A B'");
+    }
     if (!options.workload.empty()) {
       return net::fail("both --workload and a command are given", 0, "give one of them");
     }
@@ -73,6 +82,10 @@ net::Result<std::string> wire(const SetupOptions& options, ArenaOptions& arena) 
     rate = *parsed;
   }
   if (options.rtt_ms > 0 || rate > 0 || options.loss_percent > 0) {
+    if (options.veth) {
+      return net::fail("--veth, and a link with a delay, a rate or losses", 0,
+                       "the link is between two networks already: leave out --veth");
+    }
     arena.wiring = Wiring::link;
     arena.link.delay_us = static_cast<int64_t>(options.rtt_ms * 1000 / 2);
     arena.link.rate_bits_per_s = rate;
@@ -106,19 +119,36 @@ void collect_names(const std::string& path, const std::string& prefix, int depth
   ::closedir(directory);
 }
 
+// Files that are not there would be answered with 404, and that be measured.
+net::Status check_root(const std::string& root, const Workload& workload) {
+  if (workload.file == nullptr) return {};
+  const std::string file = root + "/" + workload.file;
+  if (::access(file.c_str(), R_OK) == 0) return {};
+  return net::fail(fmt::format("--root {}: {}", root, workload.file), errno,
+                   fmt::format("the workload {} asks for it", workload.name));
+}
+
+// What was probably meant: near it, or it with what stands before it.
+std::string meant_by(const std::string& name) {
+  constexpr int kDepth = 2;
+  std::vector<std::string> names;
+  collect_names("/proc/sys/net", "net.", kDepth, names);
+  for (const std::string& one : names) {
+    if (one.ends_with("." + name)) return one;
+  }
+  return cli::nearest_name(names, name);
+}
+
+}  // namespace
+
 net::Status check_name(const std::string& name) {
   const auto value = net::read_sysctl(name);
   // What is there, but not for these eyes, a network of its own will judge.
   if (value || value.error().errno_value != ENOENT) return {};
-  constexpr int kDepth = 2;
-  std::vector<std::string> names;
-  collect_names("/proc/sys/net", "net.", kDepth, names);
-  const std::string meant = cli::nearest_name(names, name);
+  const std::string meant = meant_by(name);
   return net::fail(fmt::format("{}: this kernel has no such parameter", name), ENOENT,
                    meant.empty() ? "" : fmt::format("did you mean {}?", meant));
 }
-
-}  // namespace
 
 void add_setup_options(CLI::App& app, SetupOptions& options) {
   std::string about = "What the server does meanwhile:\n";
@@ -241,6 +271,9 @@ net::Result<Setup> prepare(const SetupOptions& options) {
     setup.site = std::move(*site);
     bench.root = setup.site->path();
   } else {
+    if (auto status = check_root(options.root, setup.workload); !status) {
+      return tl::unexpected(status.error());
+    }
     bench.root = options.root;
   }
   if (!options.fresh) {

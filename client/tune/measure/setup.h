@@ -62,6 +62,9 @@ struct Setup {
 // Errors: a mistake in the options, a program that is not there, a network that may not be made.
 net::Result<Setup> prepare(const SetupOptions& options);
 
+// Refuses what this kernel does not have, with the name that was probably meant.
+net::Status check_name(const std::string& name);
+
 // Refuses names that are not there, with the one that was probably meant, and values that the
 // kernel does not take; returns the present values.
 net::Result<std::vector<std::string>> check_trials(const Setup& setup,

@@ -112,7 +112,8 @@ net::Result<double> run_command(Stage& stage, std::string& out) {
   const int64_t begun_ns = ::measure::monotonic_ns();
   auto command = Program::start({stage.bench.command,
                                  {{"RINGTUNE_URL", fmt::format("http://{}/", stage.host_and_port)}},
-                                 stage.bench.client_cpu});
+                                 stage.bench.client_cpu,
+                                 false});
   if (!command) return tl::unexpected(command.error());
   const auto status = (*command)->wait(kCommandLimit_s);
   if (!status) return tl::unexpected(status.error());
@@ -195,46 +196,53 @@ const std::vector<Workload>& workloads() {
        "a new connection for each request",
        16,
        {{"new connections", "/s", true}, {"server CPU per connection", "us", false}},
-       run_churn},
+       run_churn,
+       kSmallFile},
       {"small",
        "files of 1 KiB over connections that stay",
        64,
        {{"requests", "/s", true}, {"server CPU per request", "us", false}},
-       run_small},
+       run_small,
+       kSmallFile},
       {"large",
        "files of 64 MiB",
        4,
        {{"received", "B/s", true}, {"server CPU per GB", "ms", false}},
-       run_large},
+       run_large,
+       kLargeFile},
       {"idle",
        "connections that have had an answer and ask nothing more",
        2000,
        {{"server memory per connection", "B", false}},
-       run_idle},
+       run_idle,
+       kSmallFile},
       {"slow",
        "clients that ask for 64 MiB and read nothing",
        32,
        {{"kernel memory per reader, server", "B", false},
         {"kernel memory per reader, client", "B", false}},
-       run_slow},
+       run_slow,
+       kLargeFile},
       {"burst",
        "clients that all connect at once, while the server is busy for 50 ms",
        1000,
        {{"time to connect, p99", "ms", false}, {"time to the answer, p99", "ms", false}},
-       run_burst},
+       run_burst,
+       kSmallFile},
   };
   return kAll;
 }
 
 Workload command_workload(const std::string& number) {
   if (number.empty()) {
-    return {"command", "your command", 0, {{"duration", "ms", false}}, run_for_duration};
+    return {"command", "your command", 0, {{"duration", "ms", false}}, run_for_duration, nullptr};
   }
   return {"command",
           "your command",
           0,
           {{"its number", "", number == "more"}, {"duration", "ms", false}},
-          run_for_number};
+          run_for_number,
+          nullptr};
 }
 
 unsigned connections_of(const Bench& bench, const char* workload) {

@@ -58,6 +58,7 @@ struct Workload {
   unsigned connections;  // the default
   std::vector<Metric> metrics;
   net::Result<Sample> (*run)(Stage&);
+  const char* file;  // that it asks for; null: any
 };
 
 const std::vector<Workload>& workloads();

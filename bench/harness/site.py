@@ -135,6 +135,12 @@ class Site:
         self.written_at = time.monotonic()
 
 
+def many_paths():
+    """Of all files of many(), in order, as in a request."""
+    return [f"/million/{outer:02}/{inner:02}/{number}.bin" for outer in range(MANY_DIRECTORIES[0])
+            for inner in range(MANY_DIRECTORIES[1]) for number in range(MANY_FILES_PER_DIRECTORY)]
+
+
 def make_hole(name, directory=None):
     file = os.open(name, os.O_CREAT | os.O_WRONLY, 0o644, dir_fd=directory)
     os.ftruncate(file, MANY_BYTES)

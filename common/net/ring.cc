@@ -41,10 +41,10 @@ bool has_multishot_recv(io_uring* ring) {
   return supported;
 }
 
-// What comes of io_uring_enter(2) must be something that can be tried again. EBADR is told once, for
-// completions that the kernel had no memory to keep: a connection would wait for one for ever, and
-// whether its buffers may be used again is not known. A core would hold what clients sent, and not
-// the reason.
+// What comes of io_uring_enter(2) must be something that can be tried again. EBADR is told once,
+// for completions that the kernel had no memory to keep: a connection would wait for one for ever,
+// and whether its buffers may be used again is not known. A core would hold what clients sent, and
+// not the reason.
 void require_entered(int result) {
   constexpr std::array kPassing = {ETIME, EINTR, EAGAIN, EBUSY};
   if (result >= 0 || std::find(kPassing.begin(), kPassing.end(), -result) != kPassing.end()) return;

@@ -1,3 +1,4 @@
+// Five characters could end an element or a quoted value; all others go through as they are.
 #include "common/text/html.h"
 
 namespace text {

@@ -161,6 +161,9 @@ class CleanRootTest(unittest.TestCase):
         self.assertEqual(listens, [queue] * 2, said)
         self.assertGreater(int(queue), 4096, said)  # the kernel's own
         self.assertEqual(self.status_of_site(), "200")
+        file = "/etc/sysctl.d/90-ringserve.conf"
+        self.inside(f"ringtune apply --yes --anyway {file}.undo && rm {file} {file}.undo*")
+        self.assertLess(int(self.inside("cat /proc/sys/net/core/somaxconn")), int(queue))
 
     def removal_leaves_the_configuration_and_purging_nothing(self):
         remove = "DEBIAN_FRONTEND=noninteractive apt-get -y"

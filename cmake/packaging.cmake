@@ -1,9 +1,14 @@
 # `cmake --build build/release --target deb` makes a Debian package of the programs of this build,
 # in its directory. The rules are deploy/packaging/CMakeLists.txt, a project of its own.
 find_package(Python3 3.11 COMPONENTS Interpreter)
-find_program(DPKG_DEB dpkg-deb)
-if(NOT Python3_FOUND OR NOT DPKG_DEB)
-  message(STATUS "no target deb: it needs Python 3.11 and dpkg-deb")
+find_program(DPKG_SHLIBDEPS dpkg-shlibdeps)
+find_program(FILE_PROGRAM file)
+if(NOT Python3_FOUND OR NOT DPKG_SHLIBDEPS OR NOT FILE_PROGRAM)
+  add_custom_target(deb
+    COMMAND ${CMAKE_COMMAND} -E echo "The package is made with Python 3.11, dpkg-shlibdeps and file: \
+apt install python3 dpkg-dev file, and then cmake --preset release"
+    COMMAND ${CMAKE_COMMAND} -E false
+    VERBATIM)
   return()
 endif()
 set(package_directory ${CMAKE_BINARY_DIR}/package)

@@ -80,6 +80,24 @@ install_missing() {
     fail "apt-get install failed; its messages are above"
 }
 
+# unpack_missing SECTION...: of lines "PACKAGE FILE" the files that are not installed, below
+# build/tools, where programs are found from now on. What cannot be had is left out.
+unpack_missing() {
+  local tools="$top/build/tools" package file work
+  export PATH="$PATH:$tools/usr/bin"
+  command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || return 0
+  mkdir -p "$tools"
+  while read -r package file; do
+    [[ ! -e /$file && ! -e $tools/$file ]] || continue
+    say "unpacking /$file of $package"
+    work=$(mktemp -d "$tools/XXXXXX")
+    (cd "$work" && apt-get -q download "$package" </dev/null &&
+      dpkg-deb --fsys-tarfile ./*.deb | tar -x -C "$tools" "./$file") >"$work/log" 2>&1 ||
+      say "$package cannot be had, and tests that want it are skipped: $(tail -n 1 "$work/log")"
+    rm -r "$work"
+  done < <(packages_in "$@")
+}
+
 # The sanitizers of older compilers cannot map their shadow when addresses are more random.
 readonly kSanitizerRandomBitsMax=28
 

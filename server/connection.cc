@@ -24,7 +24,7 @@ constexpr size_t kInputBytesMax = 64 * 1024;
 // Where addresses take turns: of what has come, so much is looked at in one of them.
 constexpr size_t kTurnInputBytesMax = 4 * 1024;
 
-// While draining: how long a client that was still in the accept queue may take to send a request.
+// While draining: how long a client that has not asked anything yet may take to send a request.
 constexpr int64_t kLastRequestMs = 1'000;
 
 }  // namespace
@@ -47,6 +47,15 @@ void Connection::start() {
   const bool is_late = services_.draining && !services_.handed_over;
   const int64_t wait_ms = is_late ? kLastRequestMs : services_.timeouts.idle_ms;
   services_.timers.set(id_.slot, services_.now_ms + wait_ms);
+}
+
+void Connection::drain() {
+  const bool idle = state_ == State::reading && search_ == nullptr && !request_begun() &&
+                    transfer_ == nullptr && input_ == nullptr;
+  if (!idle) return;
+  if (requests_ > 0) return close(false);
+  // Its first request may be on the way, and its client has no reason to send that again.
+  services_.timers.set(id_.slot, services_.now_ms + kLastRequestMs);
 }
 
 // --- receiving ---

@@ -36,7 +36,8 @@ class Connection {
   bool on_turn();   // it asked to be run again; false if no transfer was waiting for that
   void on_flush();  // the turn is over: its replies leave
   void on_deadline();
-  void drain();  // close after the running response, or now if there is none
+  // Closes after the running response, or now if there is none and has been one.
+  void drain();
   void abort();  // reset at once
   // A limit of addresses is in force from now on; this connection counts, whatever the limit.
   void enter_address(clients::Addresses& addresses);

@@ -74,12 +74,6 @@ void Connection::on_deadline() {
   }
 }
 
-void Connection::drain() {
-  const bool idle = state_ == State::reading && search_ == nullptr && !request_begun() &&
-                    transfer_ == nullptr && input_ == nullptr;
-  if (idle) close(false);
-}
-
 void Connection::abort() { close(true); }
 
 // Whether this policy leaves the first step to the client, and the protocol allows that: the client

@@ -62,8 +62,8 @@ def on_disk(size_bytes):
     return math.ceil(size_bytes / BLOCK_BYTES) * BLOCK_BYTES
 
 
-def require_room(directory, wanted, free=None):
-    """Throws Missing. A file system without a fixed number of inodes (btrfs) says that it has none
+def require_room(directory, wanted, free=None, leave_out="--workloads"):
+    """Throws Missing; `leave_out`: the option by which less is needed, or None. A file system without a fixed number of inodes (btrfs) says that it has none
     at all."""
     free = free or os.statvfs(directory)
     free_bytes = free.f_bavail * free.f_frsize - SPARE_BYTES
@@ -75,8 +75,8 @@ def require_room(directory, wanted, free=None):
             raise Missing(
                 f"{directory}: the files to serve need {math.ceil(needed / size):,} {unit} "
                 f"({largest[2]}: {math.ceil(largest[at] / size):,}), "
-                f"{max(0, there // size):,} are free: choose another disk (--keep-files DIR), or "
-                f"leave {largest[2]} out (--workloads)")
+                f"{max(0, there // size):,} are free: choose another disk (--keep-files DIR)"
+                + (f", or leave {largest[2]} out ({leave_out})" if leave_out else ""))
 
 
 def require_disk(directory, what):

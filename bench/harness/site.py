@@ -98,15 +98,20 @@ class Site:
             self._settle(listed, random.Random(MANY_SEED).sample(paths, MANY_ASKED))
         return listed
 
+    def hole(self, path):
+        """One file like those of many()."""
+        file = self.root / path[1:]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        make_hole(file)
+        self.written_at = time.monotonic()
+
     def _many_in(self, folder):
         (self.root / folder).mkdir(parents=True, exist_ok=True)
         paths = []
         directory = os.open(self.root / folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             for number in range(MANY_FILES_PER_DIRECTORY):
-                file = os.open(f"{number}.bin", os.O_CREAT | os.O_WRONLY, 0o644, dir_fd=directory)
-                os.ftruncate(file, MANY_BYTES)
-                os.close(file)
+                make_hole(f"{number}.bin", directory)
                 paths.append(f"/{folder}/{number}.bin\n")
         finally:
             os.close(directory)
@@ -128,6 +133,18 @@ class Site:
         os.sync()
         listed.write_text("".join(lines))
         self.written_at = time.monotonic()
+
+
+def many_paths():
+    """Of all files of many(), in order, as in a request."""
+    return [f"/million/{outer:02}/{inner:02}/{number}.bin" for outer in range(MANY_DIRECTORIES[0])
+            for inner in range(MANY_DIRECTORIES[1]) for number in range(MANY_FILES_PER_DIRECTORY)]
+
+
+def make_hole(name, directory=None):
+    file = os.open(name, os.O_CREAT | os.O_WRONLY, 0o644, dir_fd=directory)
+    os.ftruncate(file, MANY_BYTES)
+    os.close(file)
 
 
 def mixed_sizes():

@@ -7,7 +7,10 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
+#include <algorithm>
 #include <array>
+#include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <vector>
 
@@ -36,6 +39,23 @@ bool has_multishot_recv(io_uring* ring) {
   const bool supported = io_uring_opcode_supported(probe, IORING_OP_SEND_ZC) != 0;
   io_uring_free_probe(probe);
   return supported;
+}
+
+// What comes of io_uring_enter(2) must be something that can be tried again. EBADR is told once,
+// for completions that the kernel had no memory to keep: a connection would wait for one for ever,
+// and whether its buffers may be used again is not known. A core would hold what clients sent, and
+// not the reason.
+void require_entered(int result) {
+  constexpr std::array kPassing = {ETIME, EINTR, EAGAIN, EBUSY};
+  if (result >= 0 || std::find(kPassing.begin(), kPassing.end(), -result) != kPassing.end()) return;
+  const Error error{"io_uring_enter", -result,
+                    result == -EBADR
+                        ? "the kernel had no memory to keep a completion, and whose it was is "
+                          "lost; the process ends, to be started again: give the machine more "
+                          "memory, or fewer connections"
+                        : "the ring cannot be used any more; the process ends"};
+  std::fprintf(stderr, "fatal: %s\n", error.message().c_str());
+  std::_Exit(EXIT_FAILURE);
 }
 
 }  // namespace
@@ -143,10 +163,10 @@ Status Ring::limit_workers(unsigned on_files, unsigned on_others) {
 
 void Ring::submit_now() {
   const int submitted = io_uring_submit(&ring_);
+  require_entered(submitted);
   if (submitted >= 0 || submitted == -EINTR) return;
   // The kernel is short of memory or keeps an overflow list: let it run what it has deferred.
-  CHECK(submitted == -EAGAIN || submitted == -EBUSY);
-  io_uring_get_events(&ring_);
+  require_entered(io_uring_get_events(&ring_));
 }
 
 io_uring_sqe* Ring::next_entry() {
@@ -180,8 +200,7 @@ void Ring::submit_and_wait(std::chrono::nanoseconds timeout) {
     limit.tv_nsec = timeout.count() % 1'000'000'000;
     result = io_uring_submit_and_wait_timeout(&ring_, &cqe, 1, &limit, nullptr);
   }
-  CHECK(result >= 0 || result == -ETIME || result == -EINTR || result == -EAGAIN ||
-        result == -EBUSY);
+  require_entered(result);
   count_overflow();
 }
 
@@ -202,7 +221,7 @@ bool Ring::has_completions() const { return io_uring_cq_ready(&ring_) > 0 || has
 void Ring::submit_and_poll() {
   if (!has_deferred_work() && io_uring_sq_ready(&ring_) == 0) return;
   const int result = io_uring_submit_and_get_events(&ring_);
-  CHECK(result >= 0 || result == -EINTR || result == -EAGAIN || result == -EBUSY);
+  require_entered(result);
   count_overflow();
 }
 

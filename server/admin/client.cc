@@ -67,20 +67,21 @@ bool Client::answer_received(Responder& responder, int64_t now_ms) {
   if (received_.empty()) return false;
   const bool started = parser_.started();
   received_.erase(0, parser_.feed(received_));
-  if (parser_.state() == http::RequestParser::State::failed) {
-    begin_reply(responder.refusal(parser_.error_status()), false, now_ms);
+  const http::Request& request = parser_.request();
+  if (parser_.has_body()) {
+    // No page has a use for a body; 413 or 405 is also an answer to Expect: 100-continue. How much
+    // of the body is there, and whether it is well-formed, must make no difference.
+    const bool is_read =
+        request.method == http::Method::get || request.method == http::Method::head;
+    begin_reply(is_read ? responder.refusal(request, 413) : responder.reply(request, false, now_ms),
+                false, now_ms);
     return true;
   }
-  const http::Request& request = parser_.request();
+  if (parser_.state() == http::RequestParser::State::failed) {
+    begin_reply(responder.refusal(request, parser_.error_status()), false, now_ms);
+    return true;
+  }
   if (parser_.state() == http::RequestParser::State::incomplete) {
-    if (parser_.in_body()) {
-      // No page has a use for a body; 413 or 405 is also an answer to Expect: 100-continue.
-      const bool is_read =
-          request.method == http::Method::get || request.method == http::Method::head;
-      begin_reply(is_read ? responder.refusal(413) : responder.reply(request, false, now_ms), false,
-                  now_ms);
-      return true;
-    }
     if (!started && parser_.started()) deadline_ms_ = now_ms + kRequestMax_ms;
     return false;
   }

@@ -85,10 +85,10 @@ std::string Responder::reply(const http::Request& request, bool keep_alive, int6
   return assembled(content_of(path_of(request.target), now_ms), is_head, keep_alive);
 }
 
-std::string Responder::refusal(int status) {
+std::string Responder::refusal(const http::Request& request, int status) {
   return assembled(
       {.status = status, .body = fmt::format("{} {}\n", status, http::reason_phrase(status))},
-      false, false);
+      request.method == http::Method::head, false);
 }
 
 std::string Responder::assembled(const Content& content, bool head_only, bool keep_alive) {

@@ -26,8 +26,8 @@ class Responder {
   // The head, and the body unless it is HEAD. `keep_alive` is what the reply says of the
   // connection.
   std::string reply(const http::Request& request, bool keep_alive, int64_t now_ms);
-  // For a request that cannot be answered; the connection is to be closed after it.
-  std::string refusal(int status);
+  // For one that cannot be answered, as far as it is known; the connection is closed after it.
+  std::string refusal(const http::Request& request, int status);
 
   // Takes a sample for the history where one is due; call it at next_sample_ms() or soon after.
   void sample(int64_t now_ms);

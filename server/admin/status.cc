@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/check.h"
+#include "common/text/html.h"
 #include "server/admin/figures.h"
 #include "server/admin/status_files.h"
 
@@ -20,8 +21,8 @@ std::string class_of(const Figure& figure) { return figure.alarming ? " class=\"
 std::string headline_html(const std::vector<Figure>& figures) {
   std::string html;
   for (const Figure& figure : figures) {
-    html += "<li" + class_of(figure) + "><span>" + escaped_html(figure.label) + "</span><b>" +
-            escaped_html(figure.value) + "</b><small>" + escaped_html(figure.remark) +
+    html += "<li" + class_of(figure) + "><span>" + text::html_escaped(figure.label) + "</span><b>" +
+            text::html_escaped(figure.value) + "</b><small>" + text::html_escaped(figure.remark) +
             "</small></li>\n";
   }
   return html;
@@ -30,11 +31,11 @@ std::string headline_html(const std::vector<Figure>& figures) {
 std::string tables_html(const std::vector<Table>& all) {
   std::string html;
   for (const Table& table : all) {
-    html += "<section><h2>" + escaped_html(table.title) + "</h2><table>\n";
+    html += "<section><h2>" + text::html_escaped(table.title) + "</h2><table>\n";
     for (const Figure& row : table.rows) {
-      html += "<tr" + class_of(row) + "><th scope=\"row\">" + escaped_html(row.label) +
-              "</th><td>" + escaped_html(row.remark) + "</td><td>" + escaped_html(row.value) +
-              "</td></tr>\n";
+      html += "<tr" + class_of(row) + "><th scope=\"row\">" + text::html_escaped(row.label) +
+              "</th><td>" + text::html_escaped(row.remark) + "</td><td>" +
+              text::html_escaped(row.value) + "</td></tr>\n";
     }
     html += "</table></section>\n";
   }
@@ -76,8 +77,8 @@ json history_json(const History& history) {
 }
 
 std::string value_of(std::string_view placeholder, const Snapshot& now, const History& history) {
-  if (placeholder == "version") return escaped_html(now.version);
-  if (placeholder == "send_path") return escaped_html(now.send_path);
+  if (placeholder == "version") return text::html_escaped(now.version);
+  if (placeholder == "send_path") return text::html_escaped(now.send_path);
   if (placeholder == "headline") return headline_html(headline(now, history));
   if (placeholder == "tables") return tables_html(tables(now, history));
   CHECK(placeholder == "notice");
@@ -85,21 +86,6 @@ std::string value_of(std::string_view placeholder, const Snapshot& now, const Hi
 }
 
 }  // namespace
-
-std::string escaped_html(std::string_view text) {
-  std::string safe;
-  for (const char byte : text) {
-    switch (byte) {
-      case '&': safe += "&amp;"; break;
-      case '<': safe += "&lt;"; break;
-      case '>': safe += "&gt;"; break;
-      case '"': safe += "&quot;"; break;
-      case '\'': safe += "&#39;"; break;
-      default: safe += byte;
-    }
-  }
-  return safe;
-}
 
 std::string status_page(const Snapshot& now, const History& history) {
   std::string page;

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 
 #include "server/admin/history.h"
 #include "server/admin/snapshot.h"
@@ -17,8 +16,5 @@ std::string status_page(const Snapshot& now, const History& history);
 // "remark", "alarming"}, and each list of the history has an element for each sample, the oldest
 // first.
 std::string status_json(const Snapshot& now, const History& history);
-
-// `text` as it stands in HTML, also between quotes.
-std::string escaped_html(std::string_view text);
 
 }  // namespace ringserve::admin

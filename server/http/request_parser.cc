@@ -97,8 +97,8 @@ struct RequestParser::Callbacks {
     parser.head_complete();
     if (parser.state_ == State::failed) return HPE_USER;
     // Pausing before a body tells feed() where the head ends; without one, both end together.
-    const bool has_body = llhttp->content_length > 0 || (llhttp->flags & F_CHUNKED) != 0;
-    return has_body ? HPE_PAUSED : 0;
+    parser.has_body_ = llhttp->content_length > 0 || (llhttp->flags & F_CHUNKED) != 0;
+    return parser.has_body_ ? HPE_PAUSED : 0;
   }
 
   // The size of a chunk is known. Behind that of the last one, feed_body() looks closer.
@@ -159,7 +159,7 @@ void RequestParser::begin() {
   head_bytes_ = body_bytes_ = framing_bytes_ = empty_line_bytes_ = name_bytes_ = 0;
   host_fields_ = 0;
   value_ = nullptr;
-  in_body_ = in_trailer_ = version_seen_ = false;
+  in_body_ = has_body_ = in_trailer_ = version_seen_ = false;
   last_byte_ = '\0';
   protocol_seen_ = false;
   tail_.clear();

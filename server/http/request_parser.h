@@ -29,6 +29,7 @@ class RequestParser {
   bool untouched() const { return head_bytes_ + empty_line_bytes_ == 0; }
   bool started() const { return head_bytes_ > 0; }    // a request has begun to arrive
   bool in_body() const { return in_body_; }           // the head is complete, the body is not
+  bool has_body() const { return has_body_; }         // the head is complete, and announces one
   int error_status() const { return error_status_; }  // the answer where state() is failed
   const Request& request() const { return request_; }
 
@@ -75,6 +76,7 @@ class RequestParser {
   size_t kept_count_ = 0;
   bool has_transfer_encoding_ = false;
   bool in_body_ = false;
+  bool has_body_ = false;
   bool in_trailer_ = false;  // behind the last chunk's size
   bool keeps_log_fields_ = false;
   bool version_seen_ = false;

@@ -9,6 +9,7 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "common/text/html.h"
 #include "server/http/target.h"
 
 namespace ringserve::listing {
@@ -41,23 +42,15 @@ std::string as_utf8(std::string_view bytes) {
 }
 
 std::string as_html(std::string_view bytes) {
-  std::string html;
+  std::string shown;
   for (const char c : as_utf8(bytes)) {
-    switch (c) {
-      case '&': html += "&amp;"; break;
-      case '<': html += "&lt;"; break;
-      case '>': html += "&gt;"; break;
-      case '"': html += "&quot;"; break;
-      case '\'': html += "&#39;"; break;
-      default:
-        if (is_control(c)) {
-          html += picture_of_control(c);
-        } else {
-          html += c;
-        }
+    if (is_control(c)) {
+      shown += picture_of_control(c);
+    } else {
+      shown += c;
     }
   }
-  return html;
+  return text::html_escaped(shown);
 }
 
 std::string reference_to(const Entry& entry) {

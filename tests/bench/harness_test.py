@@ -9,13 +9,15 @@ import sys
 import tempfile
 import time
 import unittest
+from unittest import mock
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ.get("RINGSERVE_BUILD", TOP / "build" / "release"))
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(TOP / "bench"))
 
-from harness import floor, loads, namespace, paired, process, rounds, sample, servers  # noqa: E402
+from harness import floor, loads, namespace, paired, process, rounds, sample  # noqa: E402
+from harness import servers, site  # noqa: E402
 from harness.progress import Progress, duration_text  # noqa: E402
 from harness.site import KIB, Site, cached_share, drop_from_page_cache  # noqa: E402
 
@@ -214,6 +216,15 @@ class SiteTest(unittest.TestCase):
         self.assertEqual(5000, made.st_size)
         self.site.file(5000)
         self.assertEqual(made.st_mtime_ns, path.stat().st_mtime_ns)
+
+    def test_many_files_are_where_their_paths_say(self):
+        with mock.patch.multiple(site, MANY_DIRECTORIES=(2, 3), MANY_ASKED=20):
+            asked = self.site.many().read_text().splitlines()
+            paths = site.many_paths()
+        files = [path for path in self.site.root.rglob("*") if path.is_file()]
+        self.assertEqual({f"/{path.relative_to(self.site.root)}" for path in files}, set(paths))
+        self.assertEqual((20, True), (len(set(asked)), set(asked) <= set(paths)))
+        self.assertEqual({KIB}, {path.stat().st_size for path in files})
 
     def test_a_dropped_file_is_cold(self):
         path = self.site.root / self.site.file(100_000)[1:]

@@ -18,7 +18,8 @@ from deploying import eventually, find, process
 RELEASE = "bookworm"
 BASE = "systemd,systemd-sysv,dbus"
 MINUTES_S = 900
-CLIENT = "curl"
+CLIENT, OTHER_TOOLS = "curl", "iproute2"
+README = deploying.DEPLOY / "README.md"
 
 
 def archive():
@@ -57,7 +58,7 @@ class CleanRootTest(unittest.TestCase):
         patiently(["cp", "-a", bare, self.root])
         shutil.copy("/etc/resolv.conf", self.root / "etc" / "resolv.conf")
         self.apt("update", "-q")
-        self.apt("install", "-y", CLIENT)
+        self.apt("install", "-y", CLIENT, OTHER_TOOLS)
         self.before = self.files()
 
     def chroot(self, *command):
@@ -121,6 +122,7 @@ class CleanRootTest(unittest.TestCase):
         self.reload_takes_a_good_file_only()
         self.upgrade_keeps_serving()
         self.restart_refuses_nobody()
+        self.kernel_parameters_take_effect()
         self.removal_leaves_the_configuration_and_purging_nothing()
 
     def reload_takes_a_good_file_only(self):
@@ -148,6 +150,20 @@ class CleanRootTest(unittest.TestCase):
         self.assertIn("status 0", said)
         errors = json.loads((self.root / "root" / "load.json").read_text())["errors"]
         self.assertEqual(errors, {})
+
+    def kernel_parameters_take_effect(self):
+        """The commands of README.md, step 5, as they stand there but for the question."""
+        step = README.read_text().split("\n## 5.")[1].split("```")[1]
+        commands = step.removeprefix("sh").replace("ringtune apply", "ringtune apply --yes")
+        said = self.inside(commands)
+        queue = self.inside("cat /proc/sys/net/core/somaxconn")
+        listens = [line.split()[2] for line in said.splitlines() if line.startswith("LISTEN")]
+        self.assertEqual(listens, [queue] * 2, said)
+        self.assertGreater(int(queue), 4096, said)  # the kernel's own
+        self.assertEqual(self.status_of_site(), "200")
+        file = "/etc/sysctl.d/90-ringserve.conf"
+        self.inside(f"ringtune apply --yes --anyway {file}.undo && rm {file} {file}.undo*")
+        self.assertLess(int(self.inside("cat /proc/sys/net/core/somaxconn")), int(queue))
 
     def removal_leaves_the_configuration_and_purging_nothing(self):
         remove = "DEBIAN_FRONTEND=noninteractive apt-get -y"

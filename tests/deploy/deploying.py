@@ -34,6 +34,12 @@ def find(name):
     return found
 
 
+def installed_or_unpacked(path):
+    """A file of a package, installed or unpacked by ./check (scripts/setup.sh, unpack_missing)."""
+    installed = pathlib.Path("/", path)
+    return installed if installed.exists() else TOP / "build" / "tools" / path
+
+
 def output_of(command, **more):
     """What it says on stdout; its stderr, where it fails, is in the error."""
     done = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL,

@@ -131,10 +131,14 @@ class PrometheusTest(deploying.support.ClientTest):
 
     def test_it_understands_the_alerts_and_the_configuration(self):
         output_of([self.promtool, "check", "rules", GRAFANA / "alerts.yml"])
-        text = (DEPLOY / "docker" / "prometheus" / "prometheus.yml").read_text()
-        moved = self.directory / "prometheus.yml"
-        moved.write_text(text.replace("/etc/prometheus/alerts.yml", str(GRAFANA / "alerts.yml")))
-        output_of([self.promtool, "check", "config", moved])
+        for file in (DEPLOY / "docker" / "prometheus" / "prometheus.yml",
+                     GRAFANA / "prometheus.yml"):
+            moved = self.directory / "prometheus.yml"
+            text, rules_moved = re.subn(r"/etc/prometheus/\S*alerts\.yml",
+                                        str(GRAFANA / "alerts.yml"), file.read_text())
+            self.assertEqual(rules_moved, 1)
+            moved.write_text(text)
+            output_of([self.promtool, "check", "config", moved])
 
     def test_it_understands_every_query_of_the_dashboard(self):
         recorded = [{"record": f"query:{number}", "expr": expression} for number, expression in

@@ -73,6 +73,20 @@ TEST_F(Exhaustion, completions_that_the_kernel_keeps_back_are_not_lost) {
   }
 }
 
+TEST_F(Exhaustion, a_completion_that_the_kernel_lost_ends_the_process_and_says_why) {
+  serve_with_faults({"--threads", "2"});
+  expect_exit({EXIT_FAILURE, 0});
+  HttpClient client = connect();
+  expect_file(client, "page", kPageBytes);
+  faults().inject({Call::ring_enter, EBADR});
+  client.send(support::request("GET", "/page"));
+  EXPECT_TRUE(server().wait_for_log("fatal: io_uring_enter: EBADR")) << server().log();
+  EXPECT_TRUE(server().wait_for_log("the process ends, to be started again")) << server().log();
+  EXPECT_EQ(server().wait_for_exit(), (support::ExitStatus{EXIT_FAILURE, 0}));
+  EXPECT_THROW(client.read_response(), support::ClientError)
+      << "half a response may be taken for all";
+}
+
 TEST_F(Exhaustion, receive_buffers_that_run_out_end_receives_and_lose_no_request) {
   constexpr int kRequests = 12;  // of a client: it fills more than twenty buffers
   std::string requests;

@@ -110,6 +110,19 @@ TEST_F(LifecycleTest, pipelined_requests_that_have_arrived_are_not_lost_silently
   EXPECT_EQ(server().wait_for_exit(), (ExitStatus{0, 0}));
 }
 
+TEST_F(LifecycleTest, who_was_accepted_and_has_not_asked_yet_is_answered) {
+  serve({"--threads", "1"});
+  const std::size_t sockets = open_sockets(server().pid());
+  HttpClient fresh = connect();
+  const Deadline deadline;
+  while (open_sockets(server().pid()) == sockets) ASSERT_FALSE(deadline.passed());
+  ask_to_stop(SIGTERM);
+  const Response response = fresh.get("/small");
+  EXPECT_EQ(response.status, 200);
+  EXPECT_FALSE(response.keeps_alive());
+  EXPECT_EQ(server().wait_for_exit(), (ExitStatus{0, 0}));
+}
+
 TEST_F(LifecycleTest, every_worker_stops_listening_while_one_still_drains) {
   // Four listeners share the port; one of their workers has a download to finish. The others,
   // which end at once, must not leave theirs behind.

@@ -30,23 +30,39 @@ std::string chunked(std::string_view body) {
   return text + "0\r\nTrailer: value\r\n\r\n";
 }
 
+GoodRequest get(const std::string& target, Expected expected) {
+  return {request("GET", target), std::move(expected)};
+}
+
+void add_file(const std::string& name, size_t size_bytes, support::TempTree& tree,
+              std::vector<GoodRequest>& good) {
+  tree.fill(name, size_bytes);
+  const std::string target = "/" + support::percent_encoded(name);
+  good.push_back(get(target, {.status = 200,
+                              .body_known = true,
+                              .body = support::TempTree::expected(name, 0, size_bytes)}));
+  good.push_back({request("HEAD", target), {.status = 200, .is_head = true, .body_known = true}});
+}
+
 }  // namespace
 
-ScriptWriter::ScriptWriter(uint64_t seed, support::TempTree& tree,
-                           std::vector<std::string> damaged_too, std::vector<std::string> words)
-    : seed_(seed), tree_(tree), originals_(std::move(damaged_too)), words_(std::move(words)) {
-  add_file("small.txt", 100);
-  add_file("memory.html", 5'000);
-  add_file("medium.bin", 70'000);
-  add_file("large.bin", 700'000);
-  add_file("name with \xff\xfe and %", 10);
-  tree_.write("empty", "");
-  tree_.write("sub/index.html", "index");
-  tree_.link("link", "small.txt");
-  tree_.link("away", "../secret");
-  tree_.outside("secret", "the secret");
-  tree_.directory("list/below");
-  tree_.write("list/<name>\n&\"", "x");
+std::vector<GoodRequest> requests_to_site(support::TempTree& tree) {
+  std::vector<GoodRequest> good;
+  const auto add = [&good](std::string bytes, Expected expected) {
+    good.push_back({std::move(bytes), std::move(expected)});
+  };
+  add_file("small.txt", 100, tree, good);
+  add_file("memory.html", 5'000, tree, good);
+  add_file("medium.bin", 70'000, tree, good);
+  add_file("large.bin", 700'000, tree, good);
+  add_file("name with \xff\xfe and %", 10, tree, good);
+  tree.write("empty", "");
+  tree.write("sub/index.html", "index");
+  tree.link("link", "small.txt");
+  tree.link("away", "../secret");
+  tree.outside("secret", "the secret");
+  tree.directory("list/below");
+  tree.write("list/<name>\n&\"", "x");
 
   const std::string small = support::TempTree::expected("small.txt", 0, 100);
   add(request("GET", "/empty"), {.status = 200, .body_known = true});
@@ -85,20 +101,59 @@ ScriptWriter::ScriptWriter(uint64_t seed, support::TempTree& tree,
       {.status = 200, .closes = true, .body_known = true, .body = small});
   add("GET http://test/small.txt HTTP/1.1\r\nHost: other:80\r\nUser-Agent: a\"b\\\r\n\r\n",
       {.status = 200, .body_known = true, .body = small});
+  return good;
 }
 
-void ScriptWriter::add(std::string bytes, Expected expected) {
-  originals_.push_back(bytes);
-  good_.push_back({std::move(bytes), std::move(expected)});
+std::vector<GoodRequest> requests_to_admin() {
+  // The length of a page that tells numbers is not known: an answer to HEAD has no body to compare.
+  const auto head_of = [](const std::string& target, int status) {
+    return GoodRequest{request("HEAD", target),
+                       {.status = status, .is_head = true, .body_known = true}};
+  };
+  const auto refused = [](const std::string& method, int status) {
+    return GoodRequest{request(method, "/status", {{"Content-Length", "5"}}) + "GET /",
+                       {.status = status, .is_head = method == "HEAD", .closes = true}};
+  };
+  const Expected health{.status = 200, .body_known = true, .body = "ok\n"};
+  Expected last = health;
+  last.closes = true;
+  return {
+      get("/healthz", health),
+      get("/healthz?a=b", health),
+      get("http://elsewhere/healthz", health),
+      get("/metrics", {.status = 200}),
+      get("/status", {.status = 200}),
+      get("/status.json", {.status = 200}),
+      get("/status.js", {.status = 200}),
+      get("/", {.status = 307, .body_known = true, .body = "See /status\n"}),
+      get("http://elsewhere?/healthz", {.status = 307}),
+      get("/absent", {.status = 404}),
+      get("/../status", {.status = 404}),
+      get("/status/", {.status = 404}),
+      head_of("/healthz", 200),
+      head_of("/metrics", 200),
+      head_of("/status", 200),
+      head_of("/absent", 404),
+      refused("GET", 413),
+      refused("HEAD", 413),
+      refused("POST", 405),
+      {request("GET", "/healthz", {{"Transfer-Encoding", "chunked"}}) + chunked("GET / HTTP/1.1"),
+       {.status = 413, .closes = true}},
+      {request("DELETE", "/status"), {.status = 405}},
+      {request("OPTIONS", "*"), {.status = 405}},
+      {request("BREW", "/status"), {.status = 501, .closes = true}},
+      {request("GET", "/healthz", {{"Connection", "close"}}), last},
+      {"GET /healthz HTTP/1.0\r\n\r\n", last},
+  };
 }
 
-void ScriptWriter::add_file(const std::string& name, size_t size_bytes) {
-  tree_.fill(name, size_bytes);
-  const std::string target = "/" + support::percent_encoded(name);
-  add(request("GET", target), {.status = 200,
-                               .body_known = true,
-                               .body = support::TempTree::expected(name, 0, size_bytes)});
-  add(request("HEAD", target), {.status = 200, .is_head = true, .body_known = true});
+ScriptWriter::ScriptWriter(uint64_t seed, std::vector<GoodRequest> good,
+                           std::vector<std::string> damaged_too, std::vector<std::string> words)
+    : seed_(seed),
+      good_(std::move(good)),
+      originals_(std::move(damaged_too)),
+      words_(std::move(words)) {
+  for (const GoodRequest& one : good_) originals_.push_back(one.bytes);
 }
 
 Script ScriptWriter::write(uint64_t connection) const {

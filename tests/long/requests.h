@@ -43,19 +43,20 @@ struct Script {
   size_t end_bytes = 0;  // sent (reset) or received (deaf) before the end
 };
 
+// Of the site, which `tree` is filled with.
+std::vector<GoodRequest> requests_to_site(support::TempTree& tree);
+// Of the administrator's listener, which serves whatever the site is.
+std::vector<GoodRequest> requests_to_admin();
+
 class ScriptWriter {
  public:
-  // Fills `tree` with the site. `damaged_too`: inputs of other fuzz targets.
-  ScriptWriter(uint64_t seed, support::TempTree& tree, std::vector<std::string> damaged_too,
+  // `damaged_too`: inputs of other fuzz targets.
+  ScriptWriter(uint64_t seed, std::vector<GoodRequest> good, std::vector<std::string> damaged_too,
                std::vector<std::string> words);
   Script write(uint64_t connection) const;
 
  private:
-  void add(std::string bytes, Expected expected);
-  void add_file(const std::string& name, size_t size_bytes);
-
   uint64_t seed_;
-  support::TempTree& tree_;
   std::vector<GoodRequest> good_;
   std::vector<std::string> originals_;  // to be damaged
   std::vector<std::string> words_;

@@ -37,6 +37,7 @@ struct Options {
   uint64_t requests = 100'000;
   size_t connections = 64;  // at once
   bool tcp = false;
+  bool admin = false;  // the target is the administrator's listener
   bool check_log = false;
   std::optional<uint64_t> only;
   std::string corpus, words;
@@ -46,6 +47,7 @@ struct Options {
 // What the server may hold beside its sockets: files of the cache, pipes, listings.
 constexpr size_t kOpenFiles = 32;
 constexpr size_t kOtherDescriptorsMax = kOpenFiles + 64;
+constexpr size_t kAdminConnectionsMax = 32;  // of 64 places; those that linger have one too
 constexpr int kProgressSeconds = 10;
 constexpr int kLookPauseMs = 10;
 
@@ -70,15 +72,17 @@ class Fuzzer {
  public:
   explicit Fuzzer(const Options& options)
       : options_(options),
-        writer_(options.seed, tree_, inputs_of(options.corpus),
+        writer_(options.seed, options.admin ? requests_to_admin() : requests_to_site(tree_),
+                inputs_of(options.corpus),
                 options.words.empty() ? std::vector<std::string>{}
                                       : parse_dictionary(content_of(options.words))) {
     support::ServerSpec spec;
     spec.root = tree_.root();
-    spec.listen = {options.tcp ? "127.0.0.1:0" : "unix:" + tree_.beside("socket")};
+    spec.listen = {address("socket")};
     spec.options = {"--open-files",      std::to_string(kOpenFiles),
                     "--autoindex",       "on",
                     "--max-connections", std::to_string(4 * options.connections)};
+    if (options.admin) spec.options.insert(spec.options.end(), {"--admin", address("admin")});
     if (options.check_log) {
       spec.options.insert(spec.options.end(),
                           {"--access-log", log_path(), "--access-log-format", "json"});
@@ -86,6 +90,7 @@ class Fuzzer {
     spec.options.insert(spec.options.end(), options.server_options.begin(),
                         options.server_options.end());
     server_ = std::make_unique<support::ServerProcess>(spec);
+    target_ = options.admin ? server_->admin() : server_->endpoint();
     epoll_ = support::UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
     if (!epoll_.valid()) throw std::system_error(errno, std::generic_category(), "epoll_create1");
   }
@@ -112,11 +117,13 @@ class Fuzzer {
   }
 
  private:
+  std::string address(const std::string& name) const {
+    return options_.tcp ? "127.0.0.1:0" : "unix:" + tree_.beside(name);
+  }
   std::string log_path() const { return tree_.beside("access.log"); }
 
   void start(uint64_t number) {
-    auto client =
-        std::make_unique<Client>(number, writer_.write(number), server_->endpoint(), epoll_.get());
+    auto client = std::make_unique<Client>(number, writer_.write(number), target_, epoll_.get());
     requests_ += client->script().requests;
     clients_.push_back(std::move(client));
   }
@@ -214,6 +221,7 @@ class Fuzzer {
   support::TempTree tree_;
   ScriptWriter writer_;
   std::unique_ptr<support::ServerProcess> server_;
+  support::Endpoint target_;
   support::UniqueFd epoll_;
   std::vector<std::unique_ptr<Client>> clients_;
   uint64_t next_connection_ = 0;
@@ -237,9 +245,12 @@ int main(int argc, char** argv) {
   app.add_option("--corpus", options.corpus, "A directory of inputs to be damaged as well");
   app.add_option("--dict", options.words, "Words to damage with, in libFuzzer's format");
   app.add_flag("--tcp", options.tcp, "Over TCP and not over a Unix socket");
+  app.add_flag("--admin", options.admin, "The administrator's listener, and not the site's");
   app.add_flag("--check-log", options.check_log, "Write an access log, and judge its lines");
   app.add_option("server", options.server_options, "Behind --: options of the server");
   CLI11_PARSE(app, argc, argv);
+  // Beyond its limit that listener lets the connection go that has asked nothing yet.
+  if (options.admin) options.connections = std::min(options.connections, kAdminConnectionsMax);
   ::signal(SIGPIPE, SIG_IGN);
   try {
     Fuzzer(options).run();

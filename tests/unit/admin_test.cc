@@ -180,6 +180,26 @@ TEST_F(AdminTest, refuses_what_is_no_request_and_what_has_a_body) {
   }
 }
 
+TEST_F(AdminTest, a_body_is_refused_alike_however_much_of_it_is_there) {
+  for (const std::string body : {"Content-Length: 3\r\n\r\nabc",
+                                 "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+                                 "Transfer-Encoding: chunked\r\n\r\nno size\r\n"}) {
+    for (const auto& [method, status] : {std::pair{"GET", 413}, std::pair{"POST", 405}}) {
+      Caller caller(address());
+      caller.say(std::string(method) + " /healthz HTTP/1.1\r\nHost: x\r\n" + body);
+      EXPECT_EQ(caller.status(), status) << body;
+      EXPECT_TRUE(caller.is_ended()) << body;
+    }
+  }
+}
+
+TEST_F(AdminTest, a_refusal_of_head_has_no_body) {
+  Caller caller(address());
+  caller.say("HEAD / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc");
+  EXPECT_EQ(caller.status(false), 413);
+  EXPECT_TRUE(caller.is_ended());
+}
+
 TEST_F(AdminTest, turns_503_while_the_server_drains) {
   Caller caller(address());
   EXPECT_EQ(caller.get("/healthz"), 200);

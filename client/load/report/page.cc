@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "client/load/report/format.h"
+#include "common/text/html.h"
 
 namespace ringload {
 namespace {
@@ -46,20 +47,7 @@ main{padding:14px 10px}.figure,section,figure{padding:10px 12px}}
 
 }  // namespace
 
-std::string escaped(std::string_view text) {
-  std::string safe;
-  for (const char byte : printable(text)) {
-    switch (byte) {
-      case '&': safe += "&amp;"; break;
-      case '<': safe += "&lt;"; break;
-      case '>': safe += "&gt;"; break;
-      case '"': safe += "&quot;"; break;
-      case '\'': safe += "&#39;"; break;
-      default: safe += byte;
-    }
-  }
-  return safe;
-}
+std::string escaped(std::string_view text) { return text::html_escaped(printable(text)); }
 
 std::string page_begin(std::string_view program, std::string_view title, std::string_view subtitle,
                        std::string_view more_style) {

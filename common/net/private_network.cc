@@ -24,8 +24,7 @@ std::string forbidden_by(int errno_value) {
   if (errno_value == EINVAL) return "call it while the process has a single thread";
   if (errno_value == ENOSPC || read_sysctl_int("user.max_user_namespaces").value_or(1) == 0) {
     return "user.max_user_namespaces, user.max_net_namespaces or user.max_mnt_namespaces is used "
-           "up "
-           "or 0; raise it, or run as root";
+           "up or 0; raise it, or run as root";
   }
   // Of Debian's kernels, and of Ubuntu's; elsewhere the parameters do not exist.
   if (read_sysctl_int("kernel.unprivileged_userns_clone").value_or(1) == 0) {

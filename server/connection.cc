@@ -49,10 +49,13 @@ void Connection::start() {
   services_.timers.set(id_.slot, services_.now_ms + wait_ms);
 }
 
+bool Connection::is_idle() const {
+  return state_ == State::reading && search_ == nullptr && !request_begun() &&
+         transfer_ == nullptr && input_ == nullptr;
+}
+
 void Connection::drain() {
-  const bool idle = state_ == State::reading && search_ == nullptr && !request_begun() &&
-                    transfer_ == nullptr && input_ == nullptr;
-  if (!idle) return;
+  if (!is_idle()) return;
   if (requests_ > 0) return close(false);
   // Its first request may be on the way, and its client has no reason to send that again.
   services_.timers.set(id_.slot, services_.now_ms + kLastRequestMs);

@@ -38,7 +38,7 @@ class Connection {
   void on_deadline();
   // Closes after the running response, or now if there is none and has been one.
   void drain();
-  void abort();  // reset at once
+  void end();  // at once: closes if nothing is under way, resets otherwise
   // A limit of addresses is in force from now on; this connection counts, whatever the limit.
   void enter_address(clients::Addresses& addresses);
 
@@ -65,6 +65,7 @@ class Connection {
 
   bool wants_input() const;
   void give_back_idle_parser();
+  bool is_idle() const;
   bool request_begun() const { return parser_ != nullptr && parser_->started(); }
   bool request_is_answerable() const;
 

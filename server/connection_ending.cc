@@ -55,6 +55,7 @@ void Connection::on_deadline() {
         services_.timers.set(id_.slot, services_.now_ms + kSoonMs);
         return;
       }
+      if (is_idle() && services_.draining && !services_.handed_over) return close(false);
       if (!request_begun() || search_ != nullptr) {
         statistics.count(search_ != nullptr ? Timeout::send : Timeout::idle);
         return close(search_ != nullptr || services_.close == ClosePolicy::reset);
@@ -74,7 +75,7 @@ void Connection::on_deadline() {
   }
 }
 
-void Connection::abort() { close(true); }
+void Connection::end() { close(!is_idle()); }
 
 // Whether this policy leaves the first step to the client, and the protocol allows that: the client
 // has been told where its last reply ends, and that it is the last (RFC 9112 section 9.6).

@@ -167,8 +167,7 @@ void Worker::turn() {
   });
   if (drain_deadline_ms_ > 0 && services_->now_ms >= drain_deadline_ms_) {
     connections_.for_each([this](Connection& connection) {
-      connection.drain();  // who is idle is closed
-      connection.abort();
+      connection.end();
       forget_if_finished(connection);
     });
   }

@@ -63,8 +63,8 @@ def on_disk(size_bytes):
 
 
 def require_room(directory, wanted, free=None, leave_out="--workloads"):
-    """Throws Missing; `leave_out`: the option by which less is needed, or None. A file system without a fixed number of inodes (btrfs) says that it has none
-    at all."""
+    """Throws Missing; `leave_out`: the option by which less is needed, or None. A file system without
+    a fixed number of inodes (btrfs) says that it has none at all."""
     free = free or os.statvfs(directory)
     free_bytes = free.f_bavail * free.f_frsize - SPARE_BYTES
     free_inodes = free.f_favail if free.f_files else math.inf

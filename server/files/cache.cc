@@ -23,6 +23,14 @@ bool holds_body(File& file) {
   return any;
 }
 
+bool is_sent(const FileRef& file) {
+  bool any = file.use_count() > 1;
+  for (const FileRef& variant : file->variants) {
+    any = any || (variant != nullptr && variant.use_count() > 1);
+  }
+  return any;
+}
+
 uint64_t hash_of(std::string_view path) { return std::hash<std::string_view>{}(path); }
 
 }  // namespace
@@ -45,7 +53,7 @@ void Cache::remove_oldest() {
   const auto oldest = std::prev(entries_.end());
   // Nothing was heard of its name, and nobody sends it, so it is closed now: one look less. Where
   // that is wrong after all, a small file has few blocks to free.
-  if (is_unchanged(*oldest) && oldest->file.use_count() == 1) {
+  if (is_unchanged(*oldest) && !is_sent(oldest->file)) {
     oldest->file->for_each_form([](File& form) {
       if (form.size_bytes <= kFewBlocksBytes) form.fd.has_name();
     });

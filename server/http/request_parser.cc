@@ -310,6 +310,7 @@ const char* RequestParser::feed_head(const char* at, const char* end) {
   head_bytes_ += head.size();
   if (has_bad_line_end(head)) refuse(400);
   if (head_bytes_ > kHeadBytesMax) refuse(431);
+  if (state_ == State::failed) has_body_ = false;  // the same however the head was cut
   if (result == HPE_PAUSED && state_ == State::incomplete) llhttp_resume(&llhttp_);
   return at;
 }

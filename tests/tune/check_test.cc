@@ -81,6 +81,10 @@ TEST_F(Check, shows_the_arithmetic_in_80_columns) {
       ringtune({"check", "--for", "load", "--expect", "connections=9,bandwidth=1Gbit,rtt_ms=2.5"});
   EXPECT_NE(far.out.find("    --workload large --connections 9 --rtt-ms 2.5\n"), std::string::npos)
       << far.out;
+  const Finished huge = ringtune(
+      {"check", "--for", "load", "--expect", "connections=1000000,bandwidth=1Gbit,rtt_ms=20000"});
+  EXPECT_NE(huge.out.find(" --connections 100000 --rtt-ms 10000\n"), std::string::npos)
+      << "measure takes no more; " << huge.out;
   EXPECT_EQ(run.out.find('\x1b'), std::string::npos) << "colours into a pipe";
   for (size_t at = 0; at < run.out.size();) {
     const size_t end = std::min(run.out.find('\n', at), run.out.size());

@@ -181,9 +181,9 @@ TEST_F(AdminTest, refuses_what_is_no_request_and_what_has_a_body) {
 }
 
 TEST_F(AdminTest, a_body_is_refused_alike_however_much_of_it_is_there) {
-  for (const std::string body : {"Content-Length: 3\r\n\r\nabc",
-                                 "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
-                                 "Transfer-Encoding: chunked\r\n\r\nno size\r\n"}) {
+  for (const std::string body :
+       {"Content-Length: 3\r\n\r\nabc", "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\nno size\r\n"}) {
     for (const auto& [method, status] : {std::pair{"GET", 413}, std::pair{"POST", 405}}) {
       Caller caller(address());
       caller.say(std::string(method) + " /healthz HTTP/1.1\r\nHost: x\r\n" + body);
@@ -191,6 +191,13 @@ TEST_F(AdminTest, a_body_is_refused_alike_however_much_of_it_is_there) {
       EXPECT_TRUE(caller.is_ended()) << body;
     }
   }
+}
+
+TEST_F(AdminTest, a_head_that_is_refused_announces_no_body) {
+  Caller caller(address());
+  caller.say("GET / HTTP/1.1\r\nHost: x\r\nX: a\r\n b\r\nContent-Length: 3\r\n\r\nabc");
+  EXPECT_EQ(caller.status(), 400);
+  EXPECT_TRUE(caller.is_ended());
 }
 
 TEST_F(AdminTest, a_refusal_of_head_has_no_body) {

@@ -133,11 +133,14 @@ TEST(Cache, sheds_only_what_nobody_sends) {
   EXPECT_EQ(cache.find("b"), nullptr);
 }
 
-// An open file that has no name any more, put as one that is watched.
-Cache::Entry& put_nameless(Cache& cache, const std::string& path, uint64_t size_bytes,
-                           LeftToClose& left) {
+// An open file that has no name any more.
+FileRef nameless_file(uint64_t size_bytes, LeftToClose& left) {
   FileRef file = file_of(size_bytes);
   file->fd = FileFd(net::OwnedFd(::memfd_create("nameless", MFD_CLOEXEC)), &left);
+  return file;
+}
+
+Cache::Entry& put_watched(Cache& cache, const std::string& path, FileRef file) {
   Cache::Entry& entry = cache.put(path, std::move(file));
   entry.watched = true;
   entry.epoch = cache.epoch();
@@ -148,24 +151,37 @@ Cache::Entry& put_nameless(Cache& cache, const std::string& path, uint64_t size_
 TEST(Cache, asks_for_the_name_of_what_it_closes_unless_that_is_small_and_nothing_was_heard) {
   Cache cache(1, 0);
   LeftToClose left;
-  put_nameless(cache, "small", 1000, left);
+  put_watched(cache, "small", nameless_file(1000, left));
   cache.put("next", file_of(0));
   EXPECT_EQ(left.fds.size(), 0u) << "it was trusted to have one";
-  put_nameless(cache, "large", 1 << 20, left);
+  put_watched(cache, "large", nameless_file(1 << 20, left));
   cache.put("next", file_of(0));
   EXPECT_EQ(left.fds.size(), 1u);
-  put_nameless(cache, "removed", 1000, left);
+  put_watched(cache, "removed", nameless_file(1000, left));
   cache.distrust("removed");
   cache.put("next", file_of(0));
   EXPECT_EQ(left.fds.size(), 2u);
-  put_nameless(cache, "moved", 1000, left);
+  put_watched(cache, "moved", nameless_file(1000, left));
   cache.distrust_all_watched();
   cache.put("next", file_of(0));
   EXPECT_EQ(left.fds.size(), 3u);
-  const FileRef sent = put_nameless(cache, "sent", 1000, left).file;
+  const FileRef sent = put_watched(cache, "sent", nameless_file(1000, left)).file;
   cache.put("next", file_of(0));
   sent->fd.reset();
   EXPECT_EQ(left.fds.size(), 4u) << "it may have been removed while it was sent";
+}
+
+TEST(Cache, asks_for_the_names_of_all_forms_if_one_is_sent) {
+  Cache cache(2, 0);
+  LeftToClose left;
+  FileRef base = nameless_file(1000, left);
+  base->variants = {nameless_file(1000, left)};
+  const FileRef sent = base->variants[0];
+  put_watched(cache, "a", std::move(base));
+  cache.put("next", file_of(0));
+  EXPECT_EQ(left.fds.size(), 1u);
+  sent->fd.reset();
+  EXPECT_EQ(left.fds.size(), 2u);
 }
 
 }  // namespace

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <map>
 
+#include "client/tune/measure/limits.h"
+
 namespace ringtune {
 namespace {
 
@@ -116,8 +118,12 @@ std::string workload_for(const Expectation& expected) {
   } else {
     text += expected.bandwidth_bit_per_s ? "large" : "small";
   }
-  if (connections) text += fmt::format(" --connections {}", *connections);
-  if (expected.rtt_ms && !expected.loopback) text += fmt::format(" --rtt-ms {}", *expected.rtt_ms);
+  if (connections) {
+    text += fmt::format(" --connections {}", std::min<uint64_t>(*connections, kConnectionsMax));
+  }
+  if (expected.rtt_ms && !expected.loopback) {
+    text += fmt::format(" --rtt-ms {}", std::min(*expected.rtt_ms, kRttMax_ms));
+  }
   return text + '\n';
 }
 

@@ -51,7 +51,9 @@ nlohmann::json work_inside(const CellWork& work) {
   // Anybody else may not write them, whatever a container says to mounts.
   if (auto status = net::make_machine_parameters_read_only(); !status && is_root) {
     net::Error error = status.error();
-    error.advice = "root could write the machine's parameters here: run ringtune as another user";
+    error.advice =
+        "root could write the machine's parameters here: run ringtune as another user; where "
+        "/proc/sys itself is read-only, as in a container, nothing can be measured";
     return error_of(error);
   }
   // A network to come home to (NetworkScope): the one outside is closed from here on.
@@ -64,8 +66,8 @@ nlohmann::json work_inside(const CellWork& work) {
 [[noreturn]] void be_the_cell(const CellWork& work, int answer, pid_t parent) {
   ::signal(SIGINT, SIG_IGN);  // the parent decides
   ::signal(SIGTERM, SIG_DFL);
-  ::signal(SIGHUP, SIG_IGN);
-  const sigset_t set = interrupts();
+  sigset_t set = interrupts();
+  ::sigdelset(&set, SIGHUP);  // blocked and not ignored: commands begin with what the user had
   ::sigprocmask(SIG_UNBLOCK, &set, nullptr);
   if (::setpgid(0, 0) < 0 || ::prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || ::getppid() != parent) {
     ::_exit(1);

@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "client/tune/measure/limits.h"
 #include "common/cli/mistakes.h"
 #include "common/net/sysctl.h"
 
@@ -20,8 +21,6 @@ namespace {
 
 constexpr double kSecondsMin = 0.05;
 constexpr double kSecondsMax = 3600;
-constexpr double kRttMax_ms = 10'000;
-constexpr unsigned kConnectionsMax = 100'000;
 
 std::string workload_names() {
   std::string names;

@@ -41,7 +41,7 @@ Connection::~Connection() { CHECK(finished()); }
 
 void Connection::start() {
   services_.statistics.connections.add();
-  if (services_.log != nullptr) note_remote();
+  if (services_.log.is_on()) note_remote();
   arm_receive();
   idle_timed_ = true;
   const bool is_late = services_.draining && !services_.handed_over;
@@ -163,7 +163,7 @@ size_t Connection::consume(std::span<const char> bytes) {
     }
     if (parser_ == nullptr) {
       parser_ = services_.parsers.take();
-      parser_->keep_log_fields(services_.log != nullptr);
+      parser_->keep_log_fields(services_.log.is_on());
     }
     taken += parser_->feed(bytes.subspan(taken));
     if (!request_is_answerable()) break;

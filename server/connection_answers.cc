@@ -347,9 +347,9 @@ void Connection::request_answered(int status, uint64_t begin_bytes, uint64_t hea
                                   uint64_t body_bytes) {
   services_.statistics.requests.add();
   services_.statistics.count_status(status);
-  if (services_.log != nullptr) {
+  if (services_.log.is_on()) {
     if (remote_ == nullptr) note_remote();
-    if (log_ == nullptr) log_ = services_.response_logs.take();
+    if (log_ == nullptr) log_ = services_.log.take();
     // 0: it was received before there was a log.
     const int64_t received_at_us =
         services_.received_at_us == 0 ? services_.now_us : services_.received_at_us;

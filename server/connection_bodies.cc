@@ -117,8 +117,8 @@ void Connection::release_transfer() {
   services_.path.release(*transfer_);
   count_transfer();
   if (log_ != nullptr) {
-    log_->finish(*transfer_, *remote_, realtime_us(), services_.log);
-    services_.response_logs.give_back(std::move(log_));
+    log_->finish(*transfer_, *remote_, realtime_us());
+    services_.log.finished(std::move(log_));
   }
   services_.transfers.give_back(std::move(transfer_));
   if (send_watch_ != nullptr) services_.send_watches.give_back(std::move(send_watch_));

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <vector>
 
 #include "common/net/ring.h"
@@ -12,8 +11,8 @@
 #include "server/http/request_parser.h"
 #include "server/http/target.h"
 #include "server/listing/lister.h"
-#include "server/log/access_log.h"
 #include "server/notice.h"
+#include "server/pool.h"
 #include "server/response_log.h"
 #include "server/search.h"
 #include "server/send/path.h"
@@ -24,27 +23,6 @@
 #include "server/timers.h"
 
 namespace ringserve {
-
-// Objects that a connection needs only while it is busy, so that an idle one owns none.
-template <typename T>
-class Pool {
- public:
-  static constexpr size_t kKeptMax = 256;
-
-  std::unique_ptr<T> take() {
-    if (free_.empty()) return std::make_unique<T>();
-    auto object = std::move(free_.back());
-    free_.pop_back();
-    return object;
-  }
-  void give_back(std::unique_ptr<T> object) {
-    object->reset();
-    if (free_.size() < kKeptMax) free_.push_back(std::move(object));
-  }
-
- private:
-  std::vector<std::unique_ptr<T>> free_;
-};
 
 struct Services {
   net::Ring& ring;
@@ -66,7 +44,6 @@ struct Services {
   Limits limits{};
   ClosePolicy close = ClosePolicy::server;
   SitesRef sites{};
-  log::Channel* log = nullptr;  // null: no access log
 
   int64_t now_ms = 0;          // CLOCK_MONOTONIC, of this turn of the loop
   int64_t now_us = 0;          // CLOCK_REALTIME, of this turn; only where there is an access log
@@ -77,7 +54,7 @@ struct Services {
   Pool<http::RequestParser> parsers{};
   Pool<send::Transfer> transfers{};
   Pool<Search> searches{};
-  Pool<ResponseLog> response_logs{};
+  ResponseLogs log{};
   Pool<clients::SendWatch> send_watches{};
   http::Target target{};  // scratch
   std::string text{};     // scratch

@@ -116,11 +116,9 @@ net::Status Worker::apply(Settings settings) {
   if (settings.limits.need_addresses()) {
     connections_.for_each([this](Connection& one) { one.enter_address(*config_.addresses); });
   }
-  if (services_->log != nullptr && settings.log != settings_.log) {
-    services_->log->flush();
-    dropped_before_ += services_->log->dropped();
+  if (settings.log != settings_.log) {
+    services_->log.use(settings.log == nullptr ? nullptr : &settings.log->channel(config_.index));
   }
-  services_->log = settings.log == nullptr ? nullptr : &settings.log->channel(config_.index);
   settings_ = std::move(settings);
   update_time();
   return {};
@@ -157,7 +155,6 @@ void Worker::turn() {
   }) > 0;
   run_runnable();
   flush_replies();
-  if (services_->log != nullptr) services_->log->flush();
   if (!left_to_close_.fds.empty()) close_what_is_left();
   timers_->advance(services_->now_ms, [this](uint32_t slot) {
     Connection* connection = connections_.at_slot(slot);
@@ -171,6 +168,7 @@ void Worker::turn() {
       forget_if_finished(connection);
     });
   }
+  services_->log.flush();
 }
 
 void Worker::update_time() {
@@ -178,7 +176,7 @@ void Worker::update_time() {
   ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
   services_->now_ms = now.tv_sec * 1000 + now.tv_nsec / 1'000'000;
   preamble_->set_time(::time(nullptr));
-  if (services_->log != nullptr) {
+  if (services_->log.is_on()) {
     ::clock_gettime(CLOCK_REALTIME, &now);
     services_->now_us = now.tv_sec * 1'000'000 + now.tv_nsec / 1'000;
   }
@@ -197,8 +195,7 @@ void Worker::update_gauges() {
   Statistics& statistics = services_->statistics;
   statistics.cached_files.set(files);
   statistics.cached_body_bytes.set(body_bytes);
-  const uint64_t dropped = services_->log == nullptr ? 0 : services_->log->dropped();
-  statistics.log_lines_dropped.set(dropped_before_ + dropped);
+  statistics.log_lines_dropped.set(services_->log.dropped());
   statistics.ring_overflows.set(ring_->overflows());
   give_back_memory();
 }

@@ -146,7 +146,6 @@ class Worker {
   int64_t trimmed_at_ms_ = 0;
   int64_t gauges_at_ms_ = 0;
   bool gauges_stale_ = true;
-  uint64_t dropped_before_ = 0;  // lines, by channels of earlier logs
 };
 
 }  // namespace ringserve

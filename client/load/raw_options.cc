@@ -13,11 +13,11 @@ namespace {
 
 constexpr unsigned kSourceBitsMax = 16;  // a CIDR of 65,536 addresses at most
 
+}  // namespace
+
 tl::unexpected<net::Error> mistake(std::string what, std::string advice) {
   return net::fail(std::move(what), 0, std::move(advice));
 }
-
-}  // namespace
 
 net::Result<double> parse_time_s(const std::string& text) {
   double value = 0;

@@ -42,6 +42,9 @@ struct RawOptions {
   bool quiet = false;
 };
 
+// An error of the command line.
+tl::unexpected<net::Error> mistake(std::string what, std::string advice = {});
+
 // Seconds from "250ms", "10s", "2m", "1h" or a number of seconds.
 net::Result<double> parse_time_s(const std::string& text);
 // --ramp: "FROM:TO:TIME".

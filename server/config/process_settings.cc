@@ -30,7 +30,6 @@ constexpr Choice<LogFormat> kLogFormats[] = {{"off", LogFormat::off},
                                              {"combined", LogFormat::combined},
                                              {"json", LogFormat::json}};
 
-constexpr Choice<bool> kOnOff[] = {{"off", false}, {"on", true}};
 constexpr Choice<ClosePolicy> kClosePolicies[] = {{"server", ClosePolicy::server},
                                                   {"client", ClosePolicy::client},
                                                   {"reset", ClosePolicy::reset}};

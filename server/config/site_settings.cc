@@ -16,7 +16,6 @@ constexpr Choice<files::FollowSymlinks> kFollow[] = {{"within", files::FollowSym
 constexpr Choice<files::EtagKind> kEtags[] = {{"size-mtime", files::EtagKind::size_mtime},
                                               {"inode", files::EtagKind::inode},
                                               {"off", files::EtagKind::off}};
-constexpr Choice<bool> kOnOff[] = {{"off", false}, {"on", true}};
 
 auto site_put(net::Status (*put)(const std::string&, SiteConfig&)) {
   return [put](const std::string& text, Target to) { return put(text, to.site); };

@@ -42,6 +42,8 @@ struct Choice {
   T value;
 };
 
+inline constexpr Choice<bool> kOnOff[] = {{"off", false}, {"on", true}};
+
 template <typename T>
 std::string list_names(std::span<const Choice<T>> choices) {
   std::string list;

@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -16,6 +15,8 @@
 #include <cstdlib>
 #include <memory>
 
+#include "server/files/magic.h"
+
 namespace ringserve::files {
 namespace {
 
@@ -25,12 +26,6 @@ std::string real_path_of(const std::string& path) {
                                                          &std::free);
   return real == nullptr ? std::string() : std::string(real.get());
 }
-
-// Not in <linux/magic.h>, or not in that of older systems.
-constexpr long kXfsMagic = 0x58465342;
-constexpr long kZfsMagic = 0x2fc12fc1;
-constexpr long kExfatMagic = 0x2011bab0;
-constexpr long kNtfs3Magic = 0x7366746e;
 
 // File systems that ask nobody to open a file whose inode is in memory, nor to close it.
 constexpr std::array<long, 14> kLocalFileSystems = {

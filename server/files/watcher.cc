@@ -6,7 +6,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
@@ -19,6 +18,7 @@
 #include <cstddef>
 
 #include "server/files/cache.h"
+#include "server/files/magic.h"
 
 namespace ringserve::files {
 namespace {
@@ -27,8 +27,6 @@ constexpr uint32_t kEvents = IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE | IN_CREATE 
                              IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF;
 constexpr uint32_t kNameChanged = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO;
 constexpr uint32_t kDirectoryItself = IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_UNMOUNT;
-constexpr long kXfsMagic = 0x58465342;  // fs/xfs/libxfs/xfs_format.h
-constexpr long kZfsMagic = 0x2fc12fc1;
 
 // Only file systems that nobody can change behind this kernel's back.
 bool reports_all_changes(int fd) {

@@ -6,7 +6,7 @@
 namespace ringserve::process {
 
 // A sanitizer's run-time makes calls of its own.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef RINGSERVE_SANITIZED
 constexpr bool kSanitized = true;
 #else
 constexpr bool kSanitized = false;

@@ -17,7 +17,6 @@ namespace {
 
 using namespace support;
 
-constexpr std::size_t kMiB = 1024 * 1024;
 constexpr std::size_t kLargeBytes = 12 * kMiB;  // more than sockets hold
 constexpr std::size_t kPageBytes = 1000;
 

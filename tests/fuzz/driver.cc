@@ -33,7 +33,7 @@ namespace {
 
 constexpr unsigned kInputSecondsMax = 60;  // one input; beyond, it is taken for an endless loop
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef RINGSERVE_SANITIZED
 constexpr std::array kDeadly = {SIGABRT, SIGALRM};  // the others belong to the sanitizer
 #else
 constexpr std::array kDeadly = {SIGABRT, SIGALRM, SIGSEGV, SIGBUS, SIGFPE, SIGILL};

@@ -16,17 +16,16 @@ namespace {
 using namespace support;
 using nlohmann::json;
 
-constexpr std::size_t kMiB = 1024 * 1024;
 constexpr std::size_t kSmallBytes = 1000;
 constexpr std::size_t kMediumBytes = 100'000;
-constexpr std::size_t kLargeBytes = 32 * kMiB;
+constexpr std::size_t kLoggedBytes = 32 * kMiB;
 
 class AccessLogTest : public ServerTest {
  protected:
   void SetUp() override {
     tree().fill("small", kSmallBytes);
     tree().fill("medium", kMediumBytes);
-    tree().fill("large", kLargeBytes);
+    tree().fill("large", kLoggedBytes);
   }
 
   std::string log_path() const { return log_path_; }
@@ -133,7 +132,7 @@ TEST_F(AccessLogTest, a_response_that_the_client_cut_short_is_not_complete) {
   serve_logging();
   HttpClient client = connect({.receive_buffer_bytes = 65536});
   client.send(request("GET", "/large"));
-  EXPECT_EQ(client.read_head().content_length(), kLargeBytes);
+  EXPECT_EQ(client.read_head().content_length(), kLoggedBytes);
   client.read_exactly(kMiB);
   client.cut();
   const json line = wait_for_object();
@@ -141,7 +140,7 @@ TEST_F(AccessLogTest, a_response_that_the_client_cut_short_is_not_complete) {
   EXPECT_EQ(line["complete"], false);
   const auto body_bytes = line["body_bytes"].get<std::uint64_t>();
   EXPECT_GE(body_bytes, kMiB);
-  EXPECT_LT(body_bytes, kLargeBytes);
+  EXPECT_LT(body_bytes, kLoggedBytes);
   EXPECT_GT(line["sent_bytes"].get<std::uint64_t>(), body_bytes);
   EXPECT_EQ(
       line["sent_bytes"].get<std::uint64_t>(),
@@ -189,10 +188,10 @@ TEST_F(AccessLogTest, every_send_path_logs_a_large_file_in_full) {
     log_to(tree().beside("access." + std::string(path)));
     serve_logging("json", {"--send-path", path});
     const std::string answer = answer_to(last_request("/large"));
-    EXPECT_EQ(answer.size(), head_bytes(answer) + kLargeBytes);
+    EXPECT_EQ(answer.size(), head_bytes(answer) + kLoggedBytes);
     const json line = wait_for_object();
     EXPECT_EQ(line["sent_bytes"], answer.size()) << line;
-    EXPECT_EQ(line["body_bytes"], kLargeBytes) << line;
+    EXPECT_EQ(line["body_bytes"], kLoggedBytes) << line;
     EXPECT_EQ(line["complete"], true) << line;
     EXPECT_EQ(line["copied_bytes"].get<std::size_t>() + line["zero_copy_bytes"].get<std::size_t>(),
               answer.size())

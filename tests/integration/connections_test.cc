@@ -6,8 +6,6 @@ namespace {
 
 using namespace support;
 
-constexpr std::size_t kMiB = 1024 * 1024;
-
 class ConnectionsTest : public ServerTest {
  protected:
   void SetUp() override { tree().fill("small", 1000); }

@@ -10,8 +10,6 @@ namespace {
 
 using namespace support;
 
-constexpr std::size_t kMiB = 1024 * 1024;
-
 class CrowdTest : public ServerTest {
  protected:
   void SetUp() override {

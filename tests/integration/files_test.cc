@@ -6,8 +6,6 @@ namespace {
 
 using namespace support;
 
-constexpr std::size_t kMiB = 1024 * 1024;
-
 // Each worker sees a change at a moment of its own: a test waits for it on one connection, or
 // asks a single worker.
 class FilesTest : public ServerTest {

@@ -12,8 +12,6 @@ namespace {
 using namespace support;
 using namespace std::string_literals;
 
-constexpr std::size_t kMiB = 1024 * 1024;
-
 class HostileBytes : public ServerTest {
  protected:
   void SetUp() override { tree().write("hello.txt", "hello"); }

@@ -8,7 +8,6 @@ namespace {
 
 using namespace support;
 
-constexpr std::size_t kMiB = 1024 * 1024;
 constexpr std::size_t kLargeBytes = 32 * kMiB;
 constexpr int kSignalExit = 128;
 

@@ -13,8 +13,7 @@ namespace {
 
 using namespace support;
 
-constexpr std::size_t kMiB = 1024 * 1024;
-constexpr std::size_t kLargeBytes = 16 * kMiB;  // more than sockets hold
+constexpr std::size_t kMovingBytes = 16 * kMiB;  // more than sockets hold
 
 class MovingTree : public ServerTest {
  protected:
@@ -25,12 +24,12 @@ class MovingTree : public ServerTest {
     client.send(request("GET", "/docs/large"));
     const Response head = client.read_head();
     ASSERT_EQ(head.status, 200);
-    ASSERT_EQ(head.content_length(), kLargeBytes);
+    ASSERT_EQ(head.content_length(), kMovingBytes);
     std::string body = client.read_exactly(kMiB);
     change();
     wait_for_status("/docs/large", status_afterwards);
-    body += client.read_exactly(kLargeBytes - kMiB);
-    EXPECT_TRUE(same_bytes(body, TempTree::expected("docs/large", 0, kLargeBytes)));
+    body += client.read_exactly(kMovingBytes - kMiB);
+    EXPECT_TRUE(same_bytes(body, TempTree::expected("docs/large", 0, kMovingBytes)));
     EXPECT_EQ(client.get("/absent").status, 404) << "bytes behind the body";
   }
 
@@ -45,7 +44,7 @@ class MovingTree : public ServerTest {
   // As at first, by names and files that are all new.
   void restore() {
     std::filesystem::remove_all(tree().path("docs"));
-    tree().fill("docs/large", kLargeBytes);
+    tree().fill("docs/large", kMovingBytes);
     wait_for_status("/docs/large", 200);
   }
 
@@ -55,7 +54,7 @@ class MovingTree : public ServerTest {
 };
 
 TEST_F(MovingTree, whatever_becomes_of_a_file_its_response_is_finished) {
-  tree().fill("docs/large", kLargeBytes);
+  tree().fill("docs/large", kMovingBytes);
   ServerSpec spec;
   spec.options = {"--threads", "1"};
   spec.setup = obeying_file_modes();
@@ -94,20 +93,20 @@ TEST_F(MovingTree, whatever_becomes_of_a_file_its_response_is_finished) {
 }
 
 TEST_F(MovingTree, a_directory_replaced_in_the_middle_mixes_nothing) {
-  tree().fill("docs/large", kLargeBytes);
+  tree().fill("docs/large", kMovingBytes);
   tree().write("next/large", "the new one");
   serve({"--threads", "1"});
   HttpClient client = connect({.receive_buffer_bytes = 65536});
   client.send(request("GET", "/docs/large"));
-  ASSERT_EQ(client.read_head().content_length(), kLargeBytes);
+  ASSERT_EQ(client.read_head().content_length(), kMovingBytes);
   std::string body = client.read_exactly(kMiB);
   move("docs", "previous");
   move("next", "docs");
   const Deadline deadline;
   while (head("/docs/large").content_length() != 11) ASSERT_FALSE(deadline.passed());
   EXPECT_EQ(get("/docs/large").body, "the new one");
-  body += client.read_exactly(kLargeBytes - kMiB);
-  EXPECT_TRUE(same_bytes(body, TempTree::expected("docs/large", 0, kLargeBytes)));
+  body += client.read_exactly(kMovingBytes - kMiB);
+  EXPECT_TRUE(same_bytes(body, TempTree::expected("docs/large", 0, kMovingBytes)));
 }
 
 // Many times more files than may be open, present and absent ones.

@@ -6,7 +6,7 @@ namespace {
 
 using namespace support;
 
-constexpr std::size_t kSize = 300'000;
+constexpr std::size_t kPartedBytes = 300'000;
 
 struct Part {
   std::string type;
@@ -71,7 +71,7 @@ std::vector<Part> parts_of(const Response& response) {
 
 class MultipartTest : public ServerTest {
  protected:
-  void SetUp() override { tree().fill("file.txt", kSize); }
+  void SetUp() override { tree().fill("file.txt", kPartedBytes); }
 
   void expect_parts(const Response& response,
                     const std::vector<std::pair<std::uint64_t, std::uint64_t>>& expected) {
@@ -84,7 +84,7 @@ class MultipartTest : public ServerTest {
       const auto [first, last] = expected[i];
       EXPECT_EQ(parts[i].first, first);
       EXPECT_EQ(parts[i].last, last);
-      EXPECT_EQ(parts[i].size, kSize);
+      EXPECT_EQ(parts[i].size, kPartedBytes);
       EXPECT_EQ(parts[i].type.substr(0, 10), "text/plain");
       EXPECT_TRUE(
           same_bytes(parts[i].bytes, TempTree::expected("file.txt", first, last - first + 1)));
@@ -101,7 +101,7 @@ TEST_P(MultipartByPath, every_part_arrives_and_the_connection_lives_on) {
                {{0, 99}, {200'000, 299'999}, {1000, 1000}});
   expect_parts(client.get("/file.txt", {{"Range", "bytes=299999-,0-0"}}),
                {{299'999, 299'999}, {0, 0}});
-  expect_file(client, "file.txt", kSize);
+  expect_file(client, "file.txt", kPartedBytes);
 }
 
 TEST_P(MultipartByPath, parts_arrive_without_a_memory_cache) {
@@ -172,7 +172,7 @@ TEST_F(MultipartTest, a_hostile_list_gets_the_file_once) {
   for (int i = 0; i < 3000; ++i) list += ",0-";
   const Response response = get("/file.txt", {{"Range", list}});
   EXPECT_EQ(response.status, 200);
-  EXPECT_TRUE(same_bytes(response.body, TempTree::expected("file.txt", 0, kSize)));
+  EXPECT_TRUE(same_bytes(response.body, TempTree::expected("file.txt", 0, kPartedBytes)));
 }
 
 TEST_F(MultipartTest, a_condition_that_fails_outranks_the_parts) {
@@ -191,7 +191,7 @@ TEST_F(MultipartTest, a_head_has_no_parts) {
   const Response response =
       client.exchange("HEAD", "/file.txt", {{"Range", "bytes=0-0,5000-5000"}});
   EXPECT_EQ(response.status, 200);
-  EXPECT_EQ(response.content_length(), kSize);
+  EXPECT_EQ(response.content_length(), kPartedBytes);
 }
 
 TEST_F(MultipartTest, a_client_that_vanishes_between_parts_costs_nothing) {

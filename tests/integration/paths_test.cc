@@ -8,7 +8,6 @@ namespace {
 
 using namespace support;
 
-constexpr std::size_t kMiB = 1024 * 1024;
 constexpr std::uint64_t kSparseBytes = 5ULL * 1024 * kMiB;
 constexpr std::array<std::size_t, 10> kSizes{0,     1,     4095,  4096, 4097,
                                              65535, 65536, 65537, kMiB, 64 * kMiB};

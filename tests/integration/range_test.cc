@@ -6,9 +6,9 @@ namespace {
 
 using namespace support;
 
-constexpr std::size_t kSize = 100'000;
+constexpr std::size_t kFileBytes = 100'000;
 
-struct Part {
+struct Stretch {
   std::string range;
   std::size_t first;
   std::size_t last;
@@ -16,21 +16,21 @@ struct Part {
 
 class RangeTest : public ServerTest {
  protected:
-  void SetUp() override { tree().fill("file", kSize); }
+  void SetUp() override { tree().fill("file", kFileBytes); }
 
   Response part(const std::string& range) { return get("/file", {{"Range", range}}); }
 
   void expect_whole(const Response& response) {
     EXPECT_EQ(response.status, 200);
     EXPECT_FALSE(response.has("Content-Range"));
-    EXPECT_TRUE(same_bytes(response.body, TempTree::expected("file", 0, kSize)));
+    EXPECT_TRUE(same_bytes(response.body, TempTree::expected("file", 0, kFileBytes)));
   }
 
   void expect_part(const Response& response, std::size_t first, std::size_t last) {
     EXPECT_EQ(response.status, 206);
     EXPECT_EQ(response.header("Content-Range"), "bytes " + std::to_string(first) + "-" +
                                                     std::to_string(last) + "/" +
-                                                    std::to_string(kSize));
+                                                    std::to_string(kFileBytes));
     EXPECT_TRUE(same_bytes(response.body, TempTree::expected("file", first, last - first + 1)));
   }
 };
@@ -38,20 +38,20 @@ class RangeTest : public ServerTest {
 class RangeByPath : public RangeTest, public ::testing::WithParamInterface<const char*> {};
 
 TEST_P(RangeByPath, one_range_is_exactly_those_bytes) {
-  const std::vector<Part> parts{
+  const std::vector<Stretch> parts{
       {"bytes=0-0", 0, 0},
       {"bytes=0-499", 0, 499},
       {"bytes=500-999", 500, 999},
       {"bytes=4095-4096", 4095, 4096},
       {"bytes=65535-65537", 65535, 65537},
-      {"bytes=500-", 500, kSize - 1},
-      {"bytes=0-", 0, kSize - 1},
-      {"bytes=99999-", kSize - 1, kSize - 1},
-      {"bytes=-1", kSize - 1, kSize - 1},
-      {"bytes=-500", kSize - 500, kSize - 1},
-      {"bytes=-100000", 0, kSize - 1},
-      {"bytes=-200000", 0, kSize - 1},
-      {"bytes=90000-200000", 90'000, kSize - 1},
+      {"bytes=500-", 500, kFileBytes - 1},
+      {"bytes=0-", 0, kFileBytes - 1},
+      {"bytes=99999-", kFileBytes - 1, kFileBytes - 1},
+      {"bytes=-1", kFileBytes - 1, kFileBytes - 1},
+      {"bytes=-500", kFileBytes - 500, kFileBytes - 1},
+      {"bytes=-100000", 0, kFileBytes - 1},
+      {"bytes=-200000", 0, kFileBytes - 1},
+      {"bytes=90000-200000", 90'000, kFileBytes - 1},
       {"BYTES=1-2", 1, 2},
   };
   serve({"--send-path", GetParam()});
@@ -67,19 +67,19 @@ TEST_P(RangeByPath, pipelined_ranges_rebuild_the_file) {
   serve({"--send-path", GetParam()});
   HttpClient client = connect();
   std::string requests;
-  for (std::size_t at = 0; at < kSize; at += kPiece) {
+  for (std::size_t at = 0; at < kFileBytes; at += kPiece) {
     requests +=
         request("GET", "/file",
                 {{"Range", "bytes=" + std::to_string(at) + "-" + std::to_string(at + kPiece - 1)}});
   }
   client.send(requests);
   std::string rebuilt;
-  while (rebuilt.size() < kSize) {
+  while (rebuilt.size() < kFileBytes) {
     const Response response = client.read_response();
     ASSERT_EQ(response.status, 206);
     rebuilt += response.body;
   }
-  EXPECT_TRUE(same_bytes(rebuilt, TempTree::expected("file", 0, kSize)));
+  EXPECT_TRUE(same_bytes(rebuilt, TempTree::expected("file", 0, kFileBytes)));
 }
 
 INSTANTIATE_TEST_SUITE_P(range, RangeByPath, ::testing::ValuesIn(kSendPaths), path_name);
@@ -117,7 +117,7 @@ TEST_F(RangeTest, a_number_too_large_to_count_never_wraps) {
   serve();
   const Response clipped = part("bytes=0-99999999999999999999999999");
   if (clipped.status == 206) {
-    expect_part(clipped, 0, kSize - 1);
+    expect_part(clipped, 0, kFileBytes - 1);
   } else {
     expect_whole(clipped);
   }
@@ -131,7 +131,7 @@ TEST_F(RangeTest, a_head_ignores_the_range) {
   HttpClient client = connect();
   const Response response = client.exchange("HEAD", "/file", {{"Range", "bytes=0-9"}});
   EXPECT_EQ(response.status, 200);
-  EXPECT_EQ(response.content_length(), kSize);
+  EXPECT_EQ(response.content_length(), kFileBytes);
 }
 
 TEST_F(RangeTest, if_range_with_the_etag_gives_the_part) {

@@ -11,7 +11,6 @@ namespace {
 
 using namespace support;
 
-constexpr std::size_t kMiB = 1024 * 1024;
 constexpr std::size_t kLarge = 32 * kMiB;
 
 class SlowClients : public ServerTest {

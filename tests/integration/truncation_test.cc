@@ -6,8 +6,7 @@ namespace {
 
 using namespace support;
 
-constexpr std::size_t kMiB = 1024 * 1024;
-constexpr std::size_t kLargeBytes = 32 * kMiB;
+constexpr std::size_t kTruncatedBytes = 32 * kMiB;
 
 class TruncationTest : public ServerTest, public ::testing::WithParamInterface<const char*> {
  protected:
@@ -17,7 +16,7 @@ class TruncationTest : public ServerTest, public ::testing::WithParamInterface<c
     client.send(request("GET", "/" + name));
     const Response head = client.read_head();
     EXPECT_EQ(head.status, 200);
-    EXPECT_EQ(head.content_length(), kLargeBytes);
+    EXPECT_EQ(head.content_length(), kTruncatedBytes);
     EXPECT_TRUE(same_bytes(client.read_exactly(kMiB), TempTree::expected(name, 0, kMiB)));
     return client;
   }
@@ -25,12 +24,12 @@ class TruncationTest : public ServerTest, public ::testing::WithParamInterface<c
   void expect_reset(HttpClient& client) {
     const Remainder rest = client.read_to_end();
     EXPECT_EQ(rest.ending, Ending::kReset);
-    EXPECT_LT(rest.bytes.size(), kLargeBytes - kMiB);
+    EXPECT_LT(rest.bytes.size(), kTruncatedBytes - kMiB);
   }
 };
 
 TEST_P(TruncationTest, a_truncated_file_resets_the_connection) {
-  tree().fill("large", kLargeBytes);
+  tree().fill("large", kTruncatedBytes);
   serve({"--send-path", GetParam()});
   HttpClient client = begin_download("large");
   tree().cut("large", 2 * kMiB);
@@ -41,8 +40,8 @@ TEST_P(TruncationTest, a_truncated_file_resets_the_connection) {
 }
 
 TEST_P(TruncationTest, nobody_else_notices_a_truncated_file) {
-  tree().fill("large", kLargeBytes);
-  tree().fill("other", kLargeBytes);
+  tree().fill("large", kTruncatedBytes);
+  tree().fill("other", kTruncatedBytes);
   tree().fill("small", 1000);
   serve({"--send-path", GetParam(), "--threads", "1"});
   HttpClient victim = begin_download("large");
@@ -51,14 +50,14 @@ TEST_P(TruncationTest, nobody_else_notices_a_truncated_file) {
   expect_file(idle, "small", 1000);
   tree().cut("large", 2 * kMiB);
   expect_reset(victim);
-  EXPECT_TRUE(same_bytes(other.read_exactly(kLargeBytes - kMiB),
-                         TempTree::expected("other", kMiB, kLargeBytes - kMiB)));
+  EXPECT_TRUE(same_bytes(other.read_exactly(kTruncatedBytes - kMiB),
+                         TempTree::expected("other", kMiB, kTruncatedBytes - kMiB)));
   expect_file(idle, "small", 1000);
   expect_file(other, "small", 1000);
 }
 
 TEST_P(TruncationTest, the_truncated_file_is_served_at_its_new_size) {
-  tree().fill("large", kLargeBytes);
+  tree().fill("large", kTruncatedBytes);
   serve({"--send-path", GetParam(), "--threads", "1"});
   HttpClient victim = begin_download("large");
   tree().cut("large", 4096);
@@ -69,7 +68,7 @@ TEST_P(TruncationTest, the_truncated_file_is_served_at_its_new_size) {
 }
 
 TEST_P(TruncationTest, a_file_cut_to_nothing_resets_too) {
-  tree().fill("large", kLargeBytes);
+  tree().fill("large", kTruncatedBytes);
   serve({"--send-path", GetParam()});
   HttpClient victim = begin_download("large");
   tree().cut("large", 0);
@@ -78,7 +77,7 @@ TEST_P(TruncationTest, a_file_cut_to_nothing_resets_too) {
 }
 
 TEST_P(TruncationTest, a_truncated_range_resets_only_when_its_bytes_are_gone) {
-  tree().fill("large", kLargeBytes);
+  tree().fill("large", kTruncatedBytes);
   serve({"--send-path", GetParam()});
   HttpClient client = connect({.receive_buffer_bytes = 65536});
   client.send(request("GET", "/large", {{"Range", "bytes=0-16777215"}}));

@@ -18,7 +18,7 @@ namespace {
 using namespace support;
 
 constexpr std::size_t kPageBytes = 1000;
-constexpr std::size_t kLargeBytes = 8 << 20;
+constexpr std::size_t kUpgradedBytes = 8 << 20;
 
 // As many as the environment says, for long runs (tests/long/README.md).
 std::size_t number_from(const char* variable, std::size_t otherwise) {
@@ -161,16 +161,17 @@ TEST_F(UpgradeTest, a_kept_connection_gets_one_more_reply_which_says_that_it_is_
 }
 
 TEST_F(UpgradeTest, a_download_is_finished_by_who_began_it) {
-  tree().fill("large", kLargeBytes);
+  tree().fill("large", kUpgradedBytes);
   serve();
   HttpClient slow = connect({.receive_buffer_bytes = 65536});
   slow.send(request("GET", "/large"));
-  EXPECT_EQ(slow.read_head().content_length(), kLargeBytes);
+  EXPECT_EQ(slow.read_head().content_length(), kUpgradedBytes);
   Succession succession(server());
   succession.upgrade();
   expect_file("page", kPageBytes);  // by the successor, meanwhile
   EXPECT_TRUE(
-      same_bytes(slow.read_exactly(kLargeBytes), TempTree::expected("large", 0, kLargeBytes)));
+      same_bytes(slow.read_exactly(kUpgradedBytes),
+                 TempTree::expected("large", 0, kUpgradedBytes)));
   slow.cut();
   expect_good_end(succession);
 }

@@ -10,6 +10,8 @@
 
 namespace support {
 
+inline constexpr std::size_t kMiB = 1024 * 1024;
+
 // The bytes [offset, offset + size) of the endless stream that belongs to `seed`.
 std::string content(std::uint64_t seed, std::uint64_t offset, std::size_t size);
 

@@ -8,7 +8,7 @@
 
 namespace support {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef RINGSERVE_SANITIZED
 inline constexpr bool kBuiltWithSanitizer = true;
 #else
 inline constexpr bool kBuiltWithSanitizer = false;

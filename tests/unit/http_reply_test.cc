@@ -10,8 +10,8 @@ namespace ringserve::http {
 namespace {
 
 constexpr const char* kModified = "Sun, 06 Nov 1994 08:49:37 GMT";
-constexpr int64_t kModified_s = 784111777;
-constexpr int64_t kNow_s = 1'795'000'000;
+constexpr int64_t kReplyModified_s = 784111777;
+constexpr int64_t kReplyNow_s = 1'795'000'000;
 constexpr std::string_view kMore = "X-Frame-Options: DENY\r\n";
 constexpr std::string_view kAlso = "Access-Control-Allow-Origin: https://a.example\r\n";
 
@@ -19,10 +19,10 @@ constexpr std::string_view kAlso = "Access-Control-Allow-Origin: https://a.examp
 class ReplyTest : public testing::Test {
  protected:
   ReplyTest() {
-    preamble_.set_time(kNow_s);
+    preamble_.set_time(kReplyNow_s);
     entity_.content_type = "text/css; charset=utf-8";
     entity_.etag = "\"17a4-3e8\"";
-    entity_.mtime_s = kModified_s;
+    entity_.mtime_s = kReplyModified_s;
     request_.method = Method::get;
   }
 
@@ -257,7 +257,7 @@ TEST_F(ReplyTest, the_boundary_is_another_for_another_state_and_another_second) 
   entity_.etag = "\"17a4-3e9\"";
   EXPECT_NE(boundary(), first);
   entity_.etag = "\"17a4-3e8\"";
-  preamble_.set_time(kNow_s + 1);
+  preamble_.set_time(kReplyNow_s + 1);
   EXPECT_NE(boundary(), first);
 }
 
@@ -354,7 +354,7 @@ TEST_F(ReplyTest, a_redirect_is_301_with_its_location) {
 // and every number is as long as it gets.
 TEST_F(ReplyTest, no_head_is_longer_than_its_bound) {
   preamble_ = Preamble("ringserve/1000.1000.1000");
-  preamble_.set_time(kNow_s);
+  preamble_.set_time(kReplyNow_s);
   size_bytes_ = std::numeric_limits<uint64_t>::max();
   entity_.etag = "\"ffffffffffffffff-ffffffffffffffff-ffffffffffffffff-ffffffffffffffff-br\"";
   entity_.content_encoding = "gzip";

@@ -230,7 +230,7 @@ TEST_F(SiteTest, idle_descriptors_of_the_cache_are_given_up_for_a_new_file) {
 }
 
 TEST_F(SiteTest, a_variant_that_cannot_be_opened_for_want_of_descriptors_is_tried_again_next_time) {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef RINGSERVE_SANITIZED
   GTEST_SKIP() << "UBSan looks at memory through a pipe, and takes it for bad when there is none";
 #endif
   tree().write("a.css", "x");

@@ -35,8 +35,6 @@ struct ApplyOptions {
   bool anyway = false;
 };
 
-std::string shown(const std::string& value) { return value.empty() ? "(empty)" : value; }
-
 // Nothing stops between the first write and the last, but what cannot be stopped.
 class SignalsHeldOff {
  public:

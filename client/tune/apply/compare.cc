@@ -40,6 +40,8 @@ std::string objection_to(const Assignment& wanted, const std::string& present) {
 
 }  // namespace
 
+std::string shown(const std::string& value) { return value.empty() ? "(empty)" : value; }
+
 std::vector<Comparison> compare(const SysctlFile& file, const ProcSys& proc_sys) {
   std::vector<Comparison> all;
   for (const Assignment& wanted : file.assignments) {

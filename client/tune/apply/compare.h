@@ -28,6 +28,9 @@ struct Comparison {
   bool is_needed() const { return !wanted.may_fail; }
 };
 
+// A value as people are shown it.
+std::string shown(const std::string& value);
+
 std::vector<Comparison> compare(const SysctlFile& file, const ProcSys& proc_sys);
 
 // "FILE:7: 'x' has no '='", a line each; empty if there are none.

@@ -21,8 +21,6 @@ constexpr const char* kFooter =
     "Exit status: 0 the system is as the file says, 1 it is not, 2 a mistake in the file, or it\n"
     "cannot be read.";
 
-std::string shown(const std::string& value) { return value.empty() ? "(empty)" : value; }
-
 std::string comparison_text(const Comparison& one, const Terminal& terminal) {
   const std::string& name = one.wanted.name;
   switch (one.state) {

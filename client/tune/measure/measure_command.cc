@@ -9,6 +9,7 @@
 #include "client/tune/measure/measure.h"
 #include "client/tune/measure/result.h"
 #include "client/tune/measure/run_measure.h"
+#include "client/tune/output.h"
 #include "common/cli/mistakes.h"
 
 namespace ringtune {
@@ -45,11 +46,6 @@ net::Status check_outputs(const MeasureOptions& options) {
     if (auto status = ringload::check_writable(path); !status) return status;
   }
   return {};
-}
-
-int trouble(const net::Error& error) {
-  fmt::print(stderr, "ringtune: error: {}\n", error.message());
-  return kExitTrouble;
 }
 
 int interrupted_early() {

@@ -15,6 +15,7 @@
 #include "client/tune/measure/ranges.h"
 #include "client/tune/measure/run_measure.h"
 #include "client/tune/measure/screening.h"
+#include "client/tune/output.h"
 #include "common/check.h"
 #include "common/measure/cpu_time.h"
 
@@ -285,11 +286,6 @@ nlohmann::json json_of(const Setup& setup, const Search& search) {
                        {"factors", std::move(factors)}};
   if (!json.contains("parameters")) json["parameters"] = nlohmann::json::array();
   return json;
-}
-
-int trouble(const net::Error& error) {
-  fmt::print(stderr, "ringtune: error: {}\n", error.message());
-  return kExitTrouble;
 }
 
 net::Status search_within(const Setup& setup, const Clock& clock, Search& search) {

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstring>
 #include <ctime>
@@ -26,21 +27,35 @@ char* append(char* out, const char (&literal)[kSize]) {
   return out + kSize - 1;
 }
 
-char* append_number(char* out, uint64_t value) {
-  if (value < 10) {  // many are 0
-    *out = static_cast<char>('0' + value);
-    return out + 1;
+constexpr auto kTwoDigits = [] {
+  std::array<char, 200> digits{};  // "00" to "99"
+  for (size_t i = 0; i < digits.size(); ++i) {
+    digits[i] = static_cast<char>('0' + (i % 2 == 0 ? i / 20 : i / 2 % 10));
   }
-  constexpr ptrdiff_t kDigitsMax = 20;
-  return std::to_chars(out, out + kDigitsMax, value).ptr;
+  return digits;
+}();
+
+char* append_two_digits(char* out, uint32_t value) {
+  std::memcpy(out, &kTwoDigits[2 * value], 2);
+  return out + 2;
 }
 
-char* append_micros(char* out, uint32_t micros) {
-  for (int digit = 5; digit >= 0; --digit) {
-    out[digit] = static_cast<char>('0' + micros % 10);
-    micros /= 10;
+char* append_number(char* out, uint64_t value) {
+  constexpr uint64_t kSmall = 10'000;
+  if (value >= kSmall) {
+    constexpr ptrdiff_t kDigitsMax = 20;
+    return std::to_chars(out, out + kDigitsMax, value).ptr;
   }
-  return out + 6;
+  // Nearly all are: states, sizes, microseconds.
+  const auto small = static_cast<uint32_t>(value);
+  if (small >= 1000) return append_two_digits(append_two_digits(out, small / 100), small % 100);
+  if (small >= 100) {
+    *out = static_cast<char>('0' + small / 100);
+    return append_two_digits(out + 1, small % 100);
+  }
+  if (small >= 10) return append_two_digits(out, small);
+  *out = static_cast<char>('0' + small);
+  return out + 1;
 }
 
 char* append_or_dash(char* out, std::string_view text) {
@@ -84,32 +99,43 @@ void LineFormatter::set_second(int64_t second) {
   const auto clock = fmt::format("{:02}:{:02}:{:02}", utc.tm_hour, utc.tm_min, utc.tm_sec);
   const auto result =
       format_ == Format::json
-          ? fmt::format_to_n(second_text_, kSecondBytesMax, "{:04}-{:02}-{:02}T{}.", year,
+          ? fmt::format_to_n(time_text_, kTimeBytesMax, "{:04}-{:02}-{:02}T{}.", year,
                              utc.tm_mon + 1, utc.tm_mday, clock)
-          : fmt::format_to_n(second_text_, kSecondBytesMax, "{:02}/{}/{:04}:{} +0000", utc.tm_mday,
+          : fmt::format_to_n(time_text_, kTimeBytesMax, "{:02}/{}/{:04}:{} +0000", utc.tm_mday,
                              kMonths[utc.tm_mon], year, clock);
   second_ = second;
   second_bytes_ = result.size;
 }
 
+void LineFormatter::set_time(int64_t at_us) {
+  const int64_t second = at_us / kMicrosPerSecond;
+  if (second != second_) set_second(second);
+  char* end = time_text_ + second_bytes_;
+  if (format_ == Format::json) {
+    const auto micros = static_cast<uint32_t>(at_us % kMicrosPerSecond);
+    end = append_two_digits(end, micros / 10'000);
+    end = append_two_digits(end, micros / 100 % 100);
+    end = append(append_two_digits(end, micros % 100), "Z");
+  }
+  at_us_ = at_us;
+  time_bytes_ = static_cast<size_t>(end - time_text_);
+}
+
+char* LineFormatter::append_time(char* out) const {
+  std::memcpy(out, time_text_, kTimeBytesMax);
+  return out + time_bytes_;
+}
+
 char* LineFormatter::write(const Record& record, char* out) {
   const int64_t at_us =
       std::clamp<int64_t>(record.received_at_us, 0, (kLastSecond + 1) * kMicrosPerSecond - 1);
-  const int64_t second = at_us / kMicrosPerSecond;
-  if (second != second_) set_second(second);
-  if (format_ != Format::json) return write_text(record, out);
-
-  out = append(out, "{\"time\":\"");
-  std::memcpy(out, second_text_, kSecondBytesMax);
-  out = append_micros(out + second_bytes_, static_cast<uint32_t>(at_us % kMicrosPerSecond));
-  return write_json(record, append(out, "Z\""));
+  if (at_us != at_us_) set_time(at_us);  // those of one turn of the loop have the same
+  return format_ == Format::json ? write_json(record, out) : write_text(record, out);
 }
 
 char* LineFormatter::write_text(const Record& record, char* out) {
   out = append_quoted(record.remote, out);
-  out = append(out, " - - [");
-  std::memcpy(out, second_text_, kSecondBytesMax);
-  out = append(out + second_bytes_, "] \"");
+  out = append(append_time(append(out, " - - [")), "] \"");
   out = append_request_line(out, record);
   out = append(out, "\" ");
   out = append_number(out, static_cast<uint64_t>(std::max(record.status, 0)));
@@ -125,7 +151,8 @@ char* LineFormatter::write_text(const Record& record, char* out) {
 }
 
 char* LineFormatter::write_json(const Record& record, char* out) {
-  out = append_json(record.remote, append(out, ",\"remote\":\""));
+  out = append_time(append(out, "{\"time\":\""));
+  out = append_json(record.remote, append(out, "\",\"remote\":\""));
   out = append_json(record.method, append(out, "\",\"method\":\""));
   out = append_json(record.target, append(out, "\",\"target\":\""));
   out = append(out, "\",\"protocol\":\"");

@@ -1,5 +1,5 @@
 // A Record as one line of the log, in one of the formats that log analysers read. Pure but for a
-// second that it remembers; one per worker.
+// time that it remembers; one per worker.
 #pragma once
 
 #include <cstddef>
@@ -35,13 +35,17 @@ class LineFormatter {
   char* write_text(const Record& record, char* out);
   char* write_json(const Record& record, char* out);
   void set_second(int64_t second);
+  void set_time(int64_t at_us);
+  char* append_time(char* out) const;
 
-  static constexpr size_t kSecondBytesMax = 32;
+  static constexpr size_t kTimeBytesMax = 32;
 
   const Format format_;
-  int64_t second_ = -1;                     // that second_text_ is about, since the epoch
-  size_t second_bytes_ = 0;                 // of second_text_
-  char second_text_[kSecondBytesMax] = {};  // everything of the time but the fraction
+  char time_text_[kTimeBytesMax] = {};
+  int64_t at_us_ = -1;       // that it is about, since the epoch
+  size_t time_bytes_ = 0;    // of time_text_
+  int64_t second_ = -1;      // of at_us_
+  size_t second_bytes_ = 0;  // of time_text_: all but the fraction
 };
 
 }  // namespace ringserve::log

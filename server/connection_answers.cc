@@ -64,7 +64,8 @@ http::EntityFacts facts_of(const files::File& file) {
   facts.mtime_s = file.mtime_s;
   facts.has_mtime = file.has_useful_mtime;
   facts.etag = file.etag;
-  facts.fields = fields;
+  facts.whole_fields = fields;
+  facts.part_fields = fields.substr(0, file.description.part_bytes);
   facts.repeated_fields = fields.substr(0, file.description.repeated_bytes);
   return facts;
 }

@@ -43,6 +43,11 @@ constexpr std::string_view kExposed =
     "Content-Range, "
     "Date, ETag\r\n";
 
+files::Description described(const http::EntityFields& entity) {
+  http::EntityText text = http::describe(entity);
+  return {std::move(text.lines), text.repeated_bytes, text.part_bytes};
+}
+
 std::string fields_of(const config::SiteConfig& site) {
   std::string fields;
   for (const std::string& header : site.headers) fields += header + "\r\n";
@@ -120,9 +125,8 @@ files::Description SiteRules::describe(const files::Appearance& appearance) cons
   entity.more = fields;
   entity.has_mtime = appearance.file.has_useful_mtime;
   entity.mtime_s = appearance.file.mtime_s;
-  files::Description description;
-  description.text = http::entity_fields(entity, description.repeated_bytes);
-  return description;
+  entity.size_bytes = appearance.file.size_bytes;
+  return described(entity);
 }
 
 std::shared_ptr<const Rules> Rules::make(const std::vector<config::SiteConfig>& configs,
@@ -191,9 +195,8 @@ files::Description describe_listing(const files::File& file, listing::Format for
   fields.etag = file.etag;
   fields.has_mtime = file.has_useful_mtime;
   fields.mtime_s = file.mtime_s;
-  files::Description description;
-  description.text = http::entity_fields(fields, description.repeated_bytes);
-  return description;
+  fields.size_bytes = file.size_bytes;
+  return described(fields);
 }
 
 }  // namespace ringserve

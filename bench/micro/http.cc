@@ -81,20 +81,22 @@ constexpr int64_t kModified_s = 784111777;
 constexpr int64_t kNow_s = 1'795'000'000;
 
 http::EntityFacts facts_of_a_file() {
-  static size_t repeated = 0;
-  static const std::string fields = [] {
+  static const http::EntityText text = [] {
     http::EntityFields entity;
     entity.content_type = "text/css";
     entity.etag = "\"17a4-400\"";
     entity.mtime_s = kModified_s;
-    return http::entity_fields(entity, repeated);
+    entity.size_bytes = 1024;
+    return http::describe(entity);
   }();
+  const std::string_view lines = text.lines;
   return {1024,
           kModified_s,
           true,
           "\"17a4-400\"",
-          fields,
-          std::string_view(fields).substr(0, repeated)};
+          lines,
+          lines.substr(0, text.part_bytes),
+          lines.substr(0, text.repeated_bytes)};
 }
 
 void reply(benchmark::State& state, const http::Request& request, int status) {

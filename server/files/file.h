@@ -78,6 +78,7 @@ class FileFd {
 struct Description {
   std::string text;
   size_t repeated_bytes = 0;  // its beginning, said even where the content is not sent
+  size_t part_bytes = 0;      // its beginning, said where a part of the content is sent
 };
 
 struct File {

@@ -14,8 +14,9 @@
 namespace ringserve::http {
 namespace {
 
-constexpr std::string_view kClose = "Connection: close\r\n";
-constexpr std::string_view kKeepAlive = "Connection: keep-alive\r\n";
+// The last line of a head, and its end.
+constexpr std::string_view kCloseEnd = "Connection: close\r\n\r\n";
+constexpr std::string_view kKeepAliveEnd = "Connection: keep-alive\r\n\r\n";
 constexpr std::string_view kAllow = "Allow: GET, HEAD, OPTIONS\r\n";
 constexpr std::string_view kVaryEncoding = "Vary: Accept-Encoding\r\n";
 constexpr std::string_view kContentType = "Content-Type: ";
@@ -36,8 +37,7 @@ void append_content_length(uint64_t length, HeadBuffer& out) {
 }
 
 void append_end(bool keep_alive, HeadBuffer& out) {
-  out.append(keep_alive ? kKeepAlive : kClose);
-  out.append("\r\n");
+  out.append(keep_alive ? kKeepAliveEnd : kCloseEnd);
 }
 
 // What follows the reason in the body of an error. RFC 9110 section 15.5.7: what there is instead;
@@ -96,9 +96,9 @@ std::string boundary_for(const EntityFacts& entity, const Preamble& preamble) {
   return fmt::format("ringserve-{:016x}", std::hash<std::string>{}(facts));
 }
 
-// entity_fields() puts the Content-Type and the Content-Encoding right behind the lines of a 304.
+// describe() puts the Content-Type and the Content-Encoding right behind the lines of a 304.
 std::string_view without_repeated(const EntityFacts& entity) {
-  return entity.fields.substr(entity.repeated_fields.size());
+  return entity.part_fields.substr(entity.repeated_fields.size());
 }
 
 // Its line, CRLF included; empty if the file has none.
@@ -133,7 +133,7 @@ Reply reply_with_parts(std::vector<ByteRange> ranges, const EntityFacts& entity,
 Reply reply_with_part(const ByteRange& range, const EntityFacts& entity, const Preamble& preamble,
                       bool keep_alive, std::string_view also, HeadBuffer& out) {
   append_start(206, preamble, out);
-  out.append(entity.fields);
+  out.append(entity.part_fields);
   out.append(also);
   append_content_range(range, entity.size_bytes, out);
   append_content_length(range.length, out);
@@ -144,9 +144,8 @@ Reply reply_with_part(const ByteRange& range, const EntityFacts& entity, const P
 Reply reply_with_whole(const Request& request, const EntityFacts& entity, const Preamble& preamble,
                        bool keep_alive, std::string_view also, HeadBuffer& out) {
   out.append(preamble.ok());
-  out.append(entity.fields);
+  out.append(entity.whole_fields);
   if (!also.empty()) out.append(also);
-  append_content_length(entity.size_bytes, out);
   append_end(keep_alive, out);
   return {200, 0, request.method == Method::get ? entity.size_bytes : 0};
 }
@@ -235,8 +234,9 @@ std::string_view reason_phrase(int status) {
   }
 }
 
-std::string entity_fields(const EntityFields& entity, size_t& repeated_bytes) {
-  std::string out;
+EntityText describe(const EntityFields& entity) {
+  EntityText text;
+  std::string& out = text.lines;
   const auto line = [&out](std::string_view name, std::string_view value) {
     if (!value.empty()) out.append(name).append(": ").append(value).append("\r\n");
   };
@@ -246,12 +246,14 @@ std::string entity_fields(const EntityFields& entity, size_t& repeated_bytes) {
   line("Vary", entity.vary);
   out += entity.more;
   if (entity.etag.empty()) line("Last-Modified", modified);
-  repeated_bytes = out.size();
+  text.repeated_bytes = out.size();
   line("Content-Type", entity.content_type);
   line("Content-Encoding", entity.content_encoding);
   if (!entity.etag.empty()) line("Last-Modified", modified);
   line("Accept-Ranges", "bytes");
-  return out;
+  text.part_bytes = out.size();
+  line("Content-Length", std::to_string(entity.size_bytes));
+  return text;
 }
 
 void Preamble::set_time(int64_t now_s) {
@@ -337,9 +339,9 @@ void reply_with_options(const Preamble& preamble, const ErrorFacts& facts,
 std::string reply_with_redirect(std::string_view location, const Preamble& preamble,
                                 const ErrorFacts& facts) {
   const std::string text = fmt::format("301 {}\n", reason_phrase(301));
-  return fmt::format("HTTP/1.1 301 {}\r\n{}Location: {}\r\n{}{}Content-Length: {}\r\n{}\r\n{}",
+  return fmt::format("HTTP/1.1 301 {}\r\n{}Location: {}\r\n{}{}Content-Length: {}\r\n{}{}",
                      reason_phrase(301), preamble.fields(), location, facts.more, kPlainText,
-                     text.size(), facts.keep_alive ? kKeepAlive : kClose,
+                     text.size(), facts.keep_alive ? kKeepAliveEnd : kCloseEnd,
                      facts.head_only ? "" : text);
 }
 

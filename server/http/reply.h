@@ -40,23 +40,30 @@ struct EntityFacts {
   uint64_t size_bytes = 0;
   int64_t mtime_s = 0;               // seconds since the epoch
   bool has_mtime = true;             // Last-Modified is among the fields
-  std::string_view etag;             // with quotes; empty: none
-  std::string_view fields;           // from entity_fields()
-  std::string_view repeated_fields;  // their beginning, which a 304 has too
+  std::string_view etag;  // with quotes; empty: none
+  // From describe(): all of it, and the beginnings that a 206 and a 304 have too.
+  std::string_view whole_fields, part_fields, repeated_fields;
 };
 
-// What entity_fields() is made from. Empty: no such line.
+// What describe() makes lines of. Empty: no such line.
 struct EntityFields {
   std::string_view content_type, content_encoding, etag, cache_control;
   std::string_view vary;  // "Accept-Encoding"
   std::string_view more;  // of the site, for every reply: whole lines, CRLF included
+  uint64_t size_bytes = 0;
   bool has_mtime = true;
   int64_t mtime_s = 0;
 };
 
-// Lines ending in CRLF; the first `repeated_bytes` of them are those of a 304 too: RFC 9110 section
-// 15.4.5. Last-Modified is one of those only where there is no ETag.
-std::string entity_fields(const EntityFields& entity, size_t& repeated_bytes);
+// Lines ending in CRLF, made once, for they are the same in every reply.
+struct EntityText {
+  std::string lines;
+  // The beginning that a 304 has too: RFC 9110 section 15.4.5. Last-Modified is in it only where
+  // there is no ETag.
+  size_t repeated_bytes = 0;
+  size_t part_bytes = 0;  // that a 206 has too: all but the Content-Length
+};
+EntityText describe(const EntityFields& entity);
 
 // The lines that change once a second. One per worker.
 class Preamble {

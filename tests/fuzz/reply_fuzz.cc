@@ -40,22 +40,23 @@ class Entity {
     entity.vary = "Accept-Encoding";
     entity.has_mtime = mtime_s > 0;
     entity.mtime_s = mtime_s;
-    size_t repeated_bytes = 0;
-    fields_ = entity_fields(entity, repeated_bytes);
-    CHECK(repeated_bytes <= fields_.size());
+    entity.size_bytes = size_bytes;
+    text_ = describe(entity);
+    CHECK(text_.repeated_bytes <= text_.part_bytes && text_.part_bytes < text_.lines.size());
     facts_.size_bytes = size_bytes;
     facts_.mtime_s = mtime_s;
     facts_.has_mtime = entity.has_mtime;
     facts_.etag = entity.etag;
-    facts_.fields = fields_;
-    facts_.repeated_fields = std::string_view(fields_).substr(0, repeated_bytes);
+    facts_.whole_fields = text_.lines;
+    facts_.part_fields = facts_.whole_fields.substr(0, text_.part_bytes);
+    facts_.repeated_fields = facts_.whole_fields.substr(0, text_.repeated_bytes);
   }
-  Entity(const Entity&) = delete;  // facts_ points into fields_
+  Entity(const Entity&) = delete;  // facts_ points into text_
   Entity& operator=(const Entity&) = delete;
   const EntityFacts& facts() const { return facts_; }
 
  private:
-  std::string fields_;
+  EntityText text_;
   EntityFacts facts_;
 };
 

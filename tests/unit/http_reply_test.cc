@@ -27,10 +27,16 @@ class ReplyTest : public testing::Test {
   }
 
   EntityFacts facts() {
-    size_t repeated = 0;
-    fields_ = entity_fields(entity_, repeated);
-    return {size_bytes_,  entity_.mtime_s, entity_.has_mtime,
-            entity_.etag, fields_,         std::string_view(fields_).substr(0, repeated)};
+    entity_.size_bytes = size_bytes_;
+    text_of_file_ = describe(entity_);
+    const std::string_view lines = text_of_file_.lines;
+    return {size_bytes_,
+            entity_.mtime_s,
+            entity_.has_mtime,
+            entity_.etag,
+            lines,
+            lines.substr(0, text_of_file_.part_bytes),
+            lines.substr(0, text_of_file_.repeated_bytes)};
   }
 
   // The reply to request_, its text in text_.
@@ -70,7 +76,8 @@ class ReplyTest : public testing::Test {
   EntityFields entity_;
   uint64_t size_bytes_ = 1000;
   Request request_;
-  std::string fields_, text_;
+  EntityText text_of_file_;
+  std::string text_;
   char room_[kReplyHeadBytesMax];
 };
 

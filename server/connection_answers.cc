@@ -58,15 +58,13 @@ files::Lookup::Outcome outcome_of(const listing::Listing& listing) {
 }
 
 http::EntityFacts facts_of(const files::File& file) {
-  const std::string_view fields = file.description.text;
+  const files::Description& said = file.description;
   http::EntityFacts facts;
   facts.size_bytes = file.size_bytes;
   facts.mtime_s = file.mtime_s;
   facts.has_mtime = file.has_useful_mtime;
   facts.etag = file.etag;
-  facts.whole_fields = fields;
-  facts.part_fields = fields.substr(0, file.description.part_bytes);
-  facts.repeated_fields = fields.substr(0, file.description.repeated_bytes);
+  facts.set_fields(said.text, said.part_bytes, said.repeated_bytes);
   return facts;
 }
 

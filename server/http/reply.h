@@ -41,8 +41,14 @@ struct EntityFacts {
   int64_t mtime_s = 0;               // seconds since the epoch
   bool has_mtime = true;             // Last-Modified is among the fields
   std::string_view etag;  // with quotes; empty: none
-  // From describe(): all of it, and the beginnings that a 206 and a 304 have too.
-  std::string_view whole_fields, part_fields, repeated_fields;
+  // What describe() says: all of it, and the beginnings that a 206 and a 304 have too.
+  std::string_view whole_fields{}, part_fields{}, repeated_fields{};
+
+  void set_fields(std::string_view lines, size_t part_bytes, size_t repeated_bytes) {
+    whole_fields = lines;
+    part_fields = lines.substr(0, part_bytes);
+    repeated_fields = lines.substr(0, repeated_bytes);
+  }
 };
 
 // What describe() makes lines of. Empty: no such line.

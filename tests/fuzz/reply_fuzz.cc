@@ -47,9 +47,7 @@ class Entity {
     facts_.mtime_s = mtime_s;
     facts_.has_mtime = entity.has_mtime;
     facts_.etag = entity.etag;
-    facts_.whole_fields = text_.lines;
-    facts_.part_fields = facts_.whole_fields.substr(0, text_.part_bytes);
-    facts_.repeated_fields = facts_.whole_fields.substr(0, text_.repeated_bytes);
+    facts_.set_fields(text_.lines, text_.part_bytes, text_.repeated_bytes);
   }
   Entity(const Entity&) = delete;  // facts_ points into text_
   Entity& operator=(const Entity&) = delete;

@@ -1,5 +1,4 @@
-# Headers that most files of a target include are compiled once for all of them: a sixth of the
-# time that tests take to build, a fifth of what a sanitizer's build takes.
+# Headers that most files of a target include are compiled once for all of them.
 function(precompile target)
   target_precompile_headers(${target} PRIVATE
     <algorithm> <array> <functional> <memory> <optional> <string> <string_view> <vector> ${ARGN})
@@ -16,8 +15,8 @@ function(precompile_if_sanitized target)
   endif()
 endfunction()
 
-# For tests: several files of a target are compiled as one, which takes half the time. A name that is
-# private to a file has to be the only one of its target then.
+# For tests: several files of a target are compiled as one, which takes half the time. A name that
+# is private to a file has to be the only one of those files then.
 function(join_files target)
   set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
 endfunction()

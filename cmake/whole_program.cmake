@@ -1,6 +1,8 @@
-# Link-time optimisation of one program, and the libraries named that it is made of. Their objects hold
-# both forms, so that everything else, tests above all, is linked as fast as ever.
-if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_BUILD_TYPE MATCHES "^Rel" AND NOT RINGSERVE_SANITIZE)
+# Link-time optimisation of one program, and of the libraries named that it is made of. Their
+# objects hold both forms: everything else, tests above all, is linked without, as fast as ever.
+set(RINGSERVE_WHOLE_PROGRAM OFF)
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_C_COMPILER_ID STREQUAL GNU
+   AND CMAKE_BUILD_TYPE MATCHES "^Rel" AND NOT RINGSERVE_SANITIZE)
   set(RINGSERVE_WHOLE_PROGRAM ON)
   add_link_options(-fno-lto)
 endif()
@@ -17,5 +19,6 @@ function(optimise_as_a_whole program)
     endif()
   endforeach()
   target_compile_options(${program} PRIVATE -flto=auto)
+  # The first takes -fno-lto back, the second says how many jobs.
   target_link_options(${program} PRIVATE -flto -flto=auto)
 endfunction()

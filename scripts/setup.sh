@@ -110,11 +110,15 @@ sanitizer_wrapper() {
   fi
 }
 
-# configure PRESET [CMAKE OPTION]...: quiet unless it fails
+# configure PRESET [CMAKE OPTION]...: quiet unless it fails. A tree of another compiler loses all of
+# its settings, which CMake says and calls a success: then it is begun anew.
 configure() {
   local log="$top/build/$1-configure.log"
   mkdir -p "$top/build"
-  (cd "$top" && cmake --preset "$@" </dev/null) >"$log" 2>&1 && return
+  if (cd "$top" && cmake --preset "$@" </dev/null) >"$log" 2>&1; then
+    grep -q 'require your cache to be deleted' "$log" || return 0
+    (cd "$top" && cmake --fresh --preset "$@" </dev/null) >"$log" 2>&1 && return
+  fi
   cat "$log" >&2
   say "cmake --preset $1 failed; its messages are above." >&2
   return 1

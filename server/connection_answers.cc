@@ -64,7 +64,7 @@ http::EntityFacts facts_of(const files::File& file) {
   facts.mtime_s = file.mtime_s;
   facts.has_mtime = file.has_useful_mtime;
   facts.etag = file.etag;
-  facts.set_fields(said.text, said.part_bytes, said.repeated_bytes);
+  facts.set_fields(said.text, said.repeated_bytes, said.part_bytes);
   return facts;
 }
 

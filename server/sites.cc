@@ -43,9 +43,11 @@ constexpr std::string_view kExposed =
     "Content-Range, "
     "Date, ETag\r\n";
 
-files::Description described(const http::EntityFields& entity) {
+files::Description description_of(const http::EntityFields& entity) {
   http::EntityText text = http::describe(entity);
-  return {std::move(text.lines), text.repeated_bytes, text.part_bytes};
+  return {.text = std::move(text.lines),
+          .repeated_bytes = text.repeated_bytes,
+          .part_bytes = text.part_bytes};
 }
 
 std::string fields_of(const config::SiteConfig& site) {
@@ -126,7 +128,7 @@ files::Description SiteRules::describe(const files::Appearance& appearance) cons
   entity.has_mtime = appearance.file.has_useful_mtime;
   entity.mtime_s = appearance.file.mtime_s;
   entity.size_bytes = appearance.file.size_bytes;
-  return described(entity);
+  return description_of(entity);
 }
 
 std::shared_ptr<const Rules> Rules::make(const std::vector<config::SiteConfig>& configs,
@@ -196,7 +198,7 @@ files::Description describe_listing(const files::File& file, listing::Format for
   fields.has_mtime = file.has_useful_mtime;
   fields.mtime_s = file.mtime_s;
   fields.size_bytes = file.size_bytes;
-  return described(fields);
+  return description_of(fields);
 }
 
 }  // namespace ringserve

@@ -90,7 +90,7 @@ http::EntityFacts facts_of_a_file() {
     return http::describe(entity);
   }();
   http::EntityFacts facts{1024, kModified_s, true, "\"17a4-400\""};
-  facts.set_fields(text.lines, text.part_bytes, text.repeated_bytes);
+  facts.set_fields(text.lines, text.repeated_bytes, text.part_bytes);
   return facts;
 }
 

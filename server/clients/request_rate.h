@@ -9,15 +9,16 @@
 
 namespace ringserve::clients {
 
+inline constexpr int64_t kSecondNs = 1'000'000'000;
+
 struct RequestRate {
   int64_t interval_ns = 0;  // between two requests in the long run; 0: no limit
   int64_t burst_ns = 0;     // an empty bucket is full after this
 
   // `burst`: requests that may come at once; 0: as many as a second allows. 0 per second: no limit.
   static RequestRate of(uint64_t per_second, uint64_t burst) {
-    constexpr uint64_t kSecondNs = 1'000'000'000;
     if (per_second == 0) return {};
-    const auto interval_ns = static_cast<int64_t>(kSecondNs / per_second);
+    const auto interval_ns = static_cast<int64_t>(uint64_t{kSecondNs} / per_second);
     return {interval_ns, interval_ns * static_cast<int64_t>(burst == 0 ? per_second : burst)};
   }
 

@@ -35,16 +35,17 @@ class HeadBuffer {
   char* end_;
 };
 
-// What a reply says about a file, made once when the file is opened.
+// What a reply says about a file.
 struct EntityFacts {
   uint64_t size_bytes = 0;
-  int64_t mtime_s = 0;               // seconds since the epoch
-  bool has_mtime = true;             // Last-Modified is among the fields
+  int64_t mtime_s = 0;    // seconds since the epoch
+  bool has_mtime = true;  // Last-Modified is among the fields
   std::string_view etag;  // with quotes; empty: none
   // What describe() says: all of it, and the beginnings that a 206 and a 304 have too.
   std::string_view whole_fields{}, part_fields{}, repeated_fields{};
 
-  void set_fields(std::string_view lines, size_t part_bytes, size_t repeated_bytes) {
+  void set_fields(std::string_view lines, size_t repeated_bytes, size_t part_bytes) {
+    CHECK(repeated_bytes <= part_bytes && part_bytes < lines.size());
     whole_fields = lines;
     part_fields = lines.substr(0, part_bytes);
     repeated_fields = lines.substr(0, repeated_bytes);
@@ -61,7 +62,7 @@ struct EntityFields {
   int64_t mtime_s = 0;
 };
 
-// Lines ending in CRLF, made once, for they are the same in every reply.
+// The lines of a 200, each ending in CRLF. Made once, when the file is opened.
 struct EntityText {
   std::string lines;
   // The beginning that a 304 has too: RFC 9110 section 15.4.5. Last-Modified is in it only where

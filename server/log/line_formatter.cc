@@ -46,7 +46,7 @@ char* append_number(char* out, uint64_t value) {
     constexpr ptrdiff_t kDigitsMax = 20;
     return std::to_chars(out, out + kDigitsMax, value).ptr;
   }
-  // Nearly all are: states, sizes, microseconds.
+  // Nearly all are: statuses, sizes, microseconds.
   const auto small = static_cast<uint32_t>(value);
   if (small >= 1000) return append_two_digits(append_two_digits(out, small / 100), small % 100);
   if (small >= 100) {
@@ -97,12 +97,11 @@ void LineFormatter::set_second(int64_t second) {
   ::gmtime_r(&time, &utc);
   const int year = utc.tm_year + 1900;
   const auto clock = fmt::format("{:02}:{:02}:{:02}", utc.tm_hour, utc.tm_min, utc.tm_sec);
-  const auto result =
-      format_ == Format::json
-          ? fmt::format_to_n(time_text_, kTimeBytesMax, "{:04}-{:02}-{:02}T{}.", year,
-                             utc.tm_mon + 1, utc.tm_mday, clock)
-          : fmt::format_to_n(time_text_, kTimeBytesMax, "{:02}/{}/{:04}:{} +0000", utc.tm_mday,
-                             kMonths[utc.tm_mon], year, clock);
+  const auto result = format_ == Format::json
+                          ? fmt::format_to_n(time_text_, kTimeBytesMax, "{:04}-{:02}-{:02}T{}.",
+                                             year, utc.tm_mon + 1, utc.tm_mday, clock)
+                          : fmt::format_to_n(time_text_, kTimeBytesMax, "{:02}/{}/{:04}:{} +0000",
+                                             utc.tm_mday, kMonths[utc.tm_mon], year, clock);
   second_ = second;
   second_bytes_ = result.size;
 }

@@ -23,8 +23,8 @@ constexpr int kLookAgain_ms = 2;
 // Most faults have happened when the client has its answer.
 constexpr int kHitPatience_s = 10;
 
-// The runtime of a sanitizer that the server needs, as the dynamic linker finds it (ld.so(8)): it
-// wants to be the first of all libraries. Empty where there is none.
+// The runtime of GCC's sanitizer that the server needs, as the dynamic linker finds it (ld.so(8)):
+// it wants to be the first of all libraries. Empty where there is none; clang's is in the server.
 std::string sanitizer_runtime() {
   ::setenv(kTraceVariable, "1", 1);
   const support::Finished trace = support::run_to_exit({support::ringserve_binary()});

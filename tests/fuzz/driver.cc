@@ -1,4 +1,4 @@
-// Runs a fuzz target where libFuzzer is not (g++, and with it every sanitizer): over its corpus,
+// Runs a fuzz target where libFuzzer is not (every preset but fuzz): over its corpus,
 // then over random changes of it, the same ones each time. Takes libFuzzer's arguments as far as it
 // has them. An input that ends the process, or keeps it busy, is written to a file first.
 #include <fcntl.h>

@@ -42,12 +42,11 @@ class Entity {
     entity.mtime_s = mtime_s;
     entity.size_bytes = size_bytes;
     text_ = describe(entity);
-    CHECK(text_.repeated_bytes <= text_.part_bytes && text_.part_bytes < text_.lines.size());
     facts_.size_bytes = size_bytes;
     facts_.mtime_s = mtime_s;
     facts_.has_mtime = entity.has_mtime;
     facts_.etag = entity.etag;
-    facts_.set_fields(text_.lines, text_.part_bytes, text_.repeated_bytes);
+    facts_.set_fields(text_.lines, text_.repeated_bytes, text_.part_bytes);
   }
   Entity(const Entity&) = delete;  // facts_ points into text_
   Entity& operator=(const Entity&) = delete;

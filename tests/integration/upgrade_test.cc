@@ -169,9 +169,8 @@ TEST_F(UpgradeTest, a_download_is_finished_by_who_began_it) {
   Succession succession(server());
   succession.upgrade();
   expect_file("page", kPageBytes);  // by the successor, meanwhile
-  EXPECT_TRUE(
-      same_bytes(slow.read_exactly(kUpgradedBytes),
-                 TempTree::expected("large", 0, kUpgradedBytes)));
+  EXPECT_TRUE(same_bytes(slow.read_exactly(kUpgradedBytes),
+                         TempTree::expected("large", 0, kUpgradedBytes)));
   slow.cut();
   expect_good_end(succession);
 }

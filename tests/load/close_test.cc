@@ -143,12 +143,12 @@ TEST_F(CloseTest, a_client_of_http_1_0_may_read_until_the_end) {
 }
 
 TEST_F(CloseTest, a_reset_comes_behind_the_whole_reply) {
-  constexpr std::size_t kLargeBytes = 4'000'000;
-  tree().fill("large", kLargeBytes);
+  constexpr std::size_t kFileBytes = 4'000'000;
+  tree().fill("large", kFileBytes);
   serve_with("reset");
   HttpClient slow = connect({.receive_buffer_bytes = 65536});
   const Response response = slow.get("/large", {{"Connection", "close"}});
-  EXPECT_TRUE(same_bytes(response.body, TempTree::expected("large", 0, kLargeBytes)));
+  EXPECT_TRUE(same_bytes(response.body, TempTree::expected("large", 0, kFileBytes)));
 }
 
 TEST_F(CloseTest, an_error_is_still_told_to_who_goes_on_sending) {

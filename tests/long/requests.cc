@@ -192,6 +192,8 @@ Script ScriptWriter::write(uint64_t connection) const {
     std::sort(script.cuts.begin(), script.cuts.end());
   }
   script.cuts.push_back(size);
+  // An empty piece behind the last byte would find a connection that the server has ended rightly.
+  script.cuts.erase(std::unique(script.cuts.begin(), script.cuts.end()), script.cuts.end());
   if (percent(kResetPercent)) {
     script.end = End::reset;
     script.end_bytes = below(size + 1);

@@ -201,6 +201,34 @@ TEST(AccessLogFormat, the_time_follows_the_record_in_both_directions) {
   EXPECT_EQ(time_at(-5), "01/Jan/1970:00:00:00");
 }
 
+TEST(AccessLogFormat, the_time_follows_every_microsecond_in_json) {
+  LineFormatter formatter(Format::json);
+  Record record;
+  char room[1024];
+  const auto time_at = [&](int64_t at_us) {
+    record.received_at_us = at_us;
+    const std::string text(room, static_cast<size_t>(formatter.write(record, room) - room));
+    return json::parse(text)["time"].get<std::string>();
+  };
+  EXPECT_EQ(time_at(0), "1970-01-01T00:00:00.000000Z");
+  EXPECT_EQ(time_at(kArrival_us), "2026-11-21T06:40:00.000123Z");
+  EXPECT_EQ(time_at(kArrival_us + 1), "2026-11-21T06:40:00.000124Z");
+  EXPECT_EQ(time_at(kArrival_us), "2026-11-21T06:40:00.000123Z");
+  EXPECT_EQ(time_at(kArrival_us + 1'000'000), "2026-11-21T06:40:01.000123Z");
+  EXPECT_EQ(time_at(kArrival_us - 124), "2026-11-21T06:39:59.999999Z");
+  EXPECT_EQ(time_at(kArrival_us + 123'456), "2026-11-21T06:40:00.123579Z");
+}
+
+TEST(AccessLogFormat, numbers_of_every_length_are_themselves) {
+  Record record;
+  for (uint64_t power = 1; power <= 1'000'000; power *= 10) {
+    for (const uint64_t number : {power - 1, power, power + 1, 7 * power, 9 * power + power / 9}) {
+      record.sent_bytes = number;
+      EXPECT_EQ(parsed(record)["sent_bytes"].get<uint64_t>(), number);
+    }
+  }
+}
+
 TEST(AccessLogEscape, quoted_text_is_printable_ascii_without_quotes) {
   for (int value = 0; value < 256; ++value) {
     const std::string byte(1, static_cast<char>(value));

@@ -30,7 +30,7 @@ class ReplyTest : public testing::Test {
     entity_.size_bytes = size_bytes_;
     described_ = describe(entity_);
     EntityFacts facts{size_bytes_, entity_.mtime_s, entity_.has_mtime, entity_.etag};
-    facts.set_fields(described_.lines, described_.part_bytes, described_.repeated_bytes);
+    facts.set_fields(described_.lines, described_.repeated_bytes, described_.part_bytes);
     return facts;
   }
 

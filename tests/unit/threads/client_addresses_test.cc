@@ -9,8 +9,6 @@
 namespace ringserve::clients {
 namespace {
 
-constexpr int64_t kSecondNs = 1'000'000'000;
-
 Prefix host(uint64_t bits) { return {Prefix::Kind::ipv4, bits}; }
 
 class ClientAddresses : public ::testing::Test {
